@@ -1,0 +1,234 @@
+// Where the database is, in the words of connect-pg-simple: a connection URL, node-postgres' connection object, the
+// PG* variables. Gives postgres.js' options. Must not know what the connection is for.
+//
+// The meaning is node-postgres' wherever the two drivers differ: `sslmode=require` verifies the certificate, and
+// parameters of a URL that are not PostgreSQL's are not sent to the server.
+
+import { readFileSync } from 'node:fs'
+import { nearest } from './nearest.ts'
+import type { ConObject } from './options.ts'
+
+/** Options for `postgres()`. What is absent the driver takes from PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE. */
+export interface Address {
+  host?: string[]
+  port?: number[]
+  path?: string
+  user?: string
+  password?: string | (() => string | Promise<string>)
+  database?: string
+  ssl?: boolean | object
+  connect_timeout?: number
+  idle_timeout?: number
+  max_lifetime?: number
+  keep_alive?: number
+  connection: Record<string, unknown>
+}
+
+type Keys = Record<string, any>
+
+// Sent to the server when a connection starts, under the same name.
+const SENT = [
+  'application_name',
+  'options',
+  'statement_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+]
+
+const KNOWN = [
+  ...SENT,
+  ...[
+    'connectionString',
+    'host',
+    'port',
+    'user',
+    'password',
+    'database',
+    'ssl',
+    'max',
+    'connectionTimeoutMillis',
+  ],
+  ...[
+    'idleTimeoutMillis',
+    'maxLifetimeSeconds',
+    'keepAlive',
+    'keepAliveInitialDelayMillis',
+    'fallback_application_name',
+  ],
+]
+
+// node-postgres has them, here they have nothing to act on: results are read as text, the pool is the store's own.
+const WITHOUT_EFFECT = [
+  ...[
+    'min',
+    'maxUses',
+    'allowExitOnIdle',
+    'query_timeout',
+    'client_encoding',
+    'types',
+    'binary',
+    'Client',
+    'Promise',
+  ],
+  ...[
+    'native',
+    'log',
+    'parseInputDatesAsUTC',
+    'onConnect',
+    'verify',
+    'enableChannelBinding',
+    'sslnegotiation',
+  ],
+]
+
+/**
+ * @throws TypeError for a URL or key that cannot be understood; the URL is not quoted, as it holds a password
+ */
+export function address(
+  given: { conString: string | undefined; conObject: ConObject | undefined },
+  env: NodeJS.ProcessEnv = process.env,
+): Address {
+  const object: Keys = given.conObject ?? {}
+  for (const key of Object.keys(object)) checkKey(key)
+  const url =
+    object['connectionString'] ?? (given.conObject ? undefined : (given.conString ?? env['DATABASE_URL']))
+  // What the URL says wins over the keys beside it, as in node-postgres.
+  return fromKeys({
+    ssl: sslOfMode(env['PGSSLMODE']),
+    options: env['PGOPTIONS'],
+    ...object,
+    ...(url ? fromUrl(url) : {}),
+  })
+}
+
+function checkKey(key: string): void {
+  if (key === 'stream') {
+    throw new TypeError(
+      '`conObject.stream` is not supported: pass a postgres.js instance with `socket` as `postgres`',
+    )
+  }
+  if (!KNOWN.includes(key) && !WITHOUT_EFFECT.includes(key)) {
+    throw new TypeError(`Unknown key \`${key}\` in \`conObject\`, did you mean \`${nearest(key, KNOWN)}\`?`)
+  }
+}
+
+function fromKeys(keys: Keys): Address {
+  const to: Address = { connection: {} }
+  const hosts =
+    keys['hosts'] ?? (keys['host'] === undefined ? undefined : [{ host: keys['host'], port: keys['port'] }])
+  const port = Number(keys['port'] ?? process.env['PGPORT'] ?? 5432)
+  if (hosts) {
+    to.host = hosts.map((at: { host: string }) => at.host)
+    to.port = hosts.map((at: { port?: number | string }) => Number(at.port ?? port))
+    if (hosts[0].host.startsWith('/')) to.path = `${hosts[0].host}/.s.PGSQL.${to.port?.[0]}`
+  } else if (keys['port'] !== undefined) {
+    to.port = [port]
+  }
+  if (keys['user'] !== undefined) to.user = keys['user']
+  if (keys['password'] !== undefined) to.password = keys['password']
+  if (keys['database'] !== undefined) to.database = keys['database']
+  if (keys['ssl'] !== undefined) to.ssl = keys['ssl']
+  if (keys['connectionTimeoutMillis'] > 0) to.connect_timeout = keys['connectionTimeoutMillis'] / 1000
+  if (keys['idleTimeoutMillis'] > 0) to.idle_timeout = keys['idleTimeoutMillis'] / 1000
+  if (keys['maxLifetimeSeconds'] > 0) to.max_lifetime = keys['maxLifetimeSeconds']
+  if (keys['keepAliveInitialDelayMillis'] > 0) to.keep_alive = keys['keepAliveInitialDelayMillis'] / 1000
+  if (keys['keepAlive'] === false) to.keep_alive = 0
+  for (const key of SENT) if (keys[key]) to.connection[key] = keys[key]
+  to.connection['application_name'] ??= keys['fallback_application_name'] ?? process.env['PGAPPNAME']
+  return to
+}
+
+/** `postgres://user:password@host:port/database?…`, `socket:/directory?db=…`, or `/directory database`. */
+function fromUrl(url: unknown): Keys {
+  const text = String(url)
+  if (text.startsWith('/')) {
+    const [host, database] = text.split(' ')
+    return { host, ...(database && { database }) }
+  }
+  const socket = /^socket:(?:\/\/)?(?:([^:@/]*)(?::([^@/]*))?@)?(\/[^?]*)(?:\?(.*))?$/.exec(text)
+  if (socket) {
+    const [, user, password, host, query] = socket
+    const { db, ...rest } = parameters(query)
+    return {
+      ...part('user', user),
+      ...part('password', password),
+      host,
+      ...(db && { database: db }),
+      ...rest,
+    }
+  }
+  const parts = /^postgres(?:ql)?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/.exec(
+    text,
+  )
+  if (!parts)
+    throw new TypeError(
+      'Expected the connection string to be a URL such as postgres://user@host:5432/database',
+    )
+  const [, user, password, where, database, query] = parts
+  return {
+    ...part('user', user),
+    ...part('password', password),
+    // decodeURI, as in node-postgres: a %2F stays as it is.
+    ...(database && { database: decodeURI(database) }),
+    ...(where && { hosts: where.split(',').map(hostAndPort) }),
+    ...parameters(query),
+  }
+}
+
+function part(key: string, text: string | undefined): Keys {
+  return text ? { [key]: decodeURIComponent(text) } : {}
+}
+
+/** An IPv6 address stands in brackets. */
+function hostAndPort(text: string): { host: string; port?: string } {
+  const [, six, other, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? []
+  const host = six ?? decodeURIComponent(other ?? '')
+  if (!host)
+    throw new TypeError(
+      'Expected a host in the connection string, such as postgres://user@host:5432/database',
+    )
+  return port === undefined ? { host } : { host, port }
+}
+
+function parameters(query: string | undefined): Keys {
+  const all: Keys = Object.fromEntries(new URLSearchParams(query))
+  const keys: Keys = {}
+  for (const key of [...SENT, 'user', 'password', 'database', 'port', 'fallback_application_name']) {
+    if (all[key] !== undefined) keys[key] = all[key]
+  }
+  if (all['host'] !== undefined) Object.assign(keys, { hosts: undefined, host: all['host'] })
+  if (all['connect_timeout'] !== undefined)
+    keys['connectionTimeoutMillis'] = Number(all['connect_timeout']) * 1000
+  const ssl = sslOfParameters(all)
+  return ssl === undefined ? keys : { ...keys, ssl }
+}
+
+function sslOfParameters(all: Keys): boolean | object | undefined {
+  const { ssl, sslmode, sslcert, sslkey, sslrootcert, uselibpqcompat } = all
+  const files = {
+    ...(sslcert && { cert: readFileSync(sslcert, 'utf8') }),
+    ...(sslkey && { key: readFileSync(sslkey, 'utf8') }),
+    ...(sslrootcert && { ca: readFileSync(sslrootcert, 'utf8') }),
+  }
+  const mode = uselibpqcompat === 'true' ? libpqMode(sslmode, sslrootcert) : sslOfMode(sslmode)
+  if (mode === false) return false
+  if (mode !== undefined || Object.keys(files).length > 0)
+    return { ...files, ...(typeof mode === 'object' && mode) }
+  return ssl === 'true' || ssl === '1' ? true : ssl === '0' || ssl === 'false' ? false : undefined
+}
+
+function sslOfMode(mode: string | undefined): boolean | object | undefined {
+  if (mode === undefined || mode === '') return undefined
+  if (mode === 'disable') return false
+  return mode === 'no-verify' ? { rejectUnauthorized: false } : true
+}
+
+/** What psql means by the mode; node-postgres does so when asked by `uselibpqcompat=true`. */
+function libpqMode(
+  mode: string | undefined,
+  rootCertificate: string | undefined,
+): boolean | object | undefined {
+  if (mode === 'prefer' || (mode === 'require' && !rootCertificate)) return { rejectUnauthorized: false }
+  if (mode === 'require' || mode === 'verify-ca') return { checkServerIdentity: () => undefined }
+  return sslOfMode(mode)
+}

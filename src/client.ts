@@ -1,0 +1,141 @@
+// One connection to PostgreSQL, opened when it is needed. Promises: one statement at a time, each ends by its deadline,
+// and a connection that missed one is given up. Keeps no process alive. Must not know what the statements are.
+
+import { connect, Socket } from 'node:net'
+import postgres, { type Sql } from 'postgres'
+import { mismatch, StoreError, timedOut } from './errors.ts'
+import type { DriverOptions } from './isolation.ts'
+
+/** The columns of one row, as text. */
+export type Columns = readonly (string | null)[]
+
+export interface Client {
+  /** @param until in ms since 1970 */
+  query(text: string, parameters: readonly string[], until: number): Promise<Columns[]>
+  /** Gives the connection up, with what is on its way; the next query opens another. */
+  reset(): void
+  /** Says goodbye to the server. Nothing may be on its way. */
+  end(): Promise<void>
+}
+
+/** Runs on the connections of the app's instance, which stay the app's. */
+export function sharedClient(sql: Sql<any>): Client {
+  return {
+    query: (text, parameters, until) => answer(sql, text, parameters, until, () => {}),
+    reset() {},
+    async end() {},
+  }
+}
+
+export class OwnClient implements Client {
+  readonly #options: DriverOptions
+  #sql: Sql | undefined
+  #socket: Socket | undefined
+  #attempts = 0
+  #retireAt = 0
+  #idle: NodeJS.Timeout | undefined
+
+  constructor(options: DriverOptions) {
+    this.#options = options
+  }
+
+  async query(text: string, parameters: readonly string[], until: number): Promise<Columns[]> {
+    if (this.#sql && Date.now() > this.#retireAt) await this.end()
+    clearTimeout(this.#idle)
+    this.#sql ??= this.#begin()
+    const sql = this.#sql
+    try {
+      return await answer(sql, text, parameters, until, () => this.reset())
+    } catch (error) {
+      // A reset from elsewhere: the statement did not fail, its connection was taken away.
+      if (sql !== this.#sql) throw new StoreError('CONNECTION_CLOSED', 'The connection was given up')
+      throw error
+    } finally {
+      this.#idle = setTimeout(() => this.end(), (this.#options['idle_timeout'] || 60) * 1000).unref()
+    }
+  }
+
+  reset(): void {
+    const sql = this.#sql
+    this.#sql = undefined
+    this.#socket?.destroy()
+    void sql?.end({ timeout: 0 })
+  }
+
+  async end(): Promise<void> {
+    const sql = this.#sql
+    this.#sql = undefined
+    clearTimeout(this.#idle)
+    await sql?.end({ timeout: 1 })
+  }
+
+  #begin(): Sql {
+    const { host, port, max_lifetime: lifetime } = this.#options
+    const seconds = typeof lifetime === 'function' ? lifetime() : lifetime
+    this.#retireAt = seconds ? Date.now() + seconds * 1000 : Number.POSITIVE_INFINITY
+    return postgres({
+      ...this.#options,
+      // The driver's own timers for these would keep the process alive.
+      idle_timeout: null,
+      max_lifetime: null,
+      // With several hosts the driver swallows the error when none answers, so it hears of one; see #open.
+      host: host.slice(0, 1),
+      port: port.slice(0, 1),
+      shared: { retries: 0, typeArrayMap: {} },
+      parameters: {},
+      socket: () => this.#open(),
+    } as object)
+  }
+
+  /** The driver's sockets hold the process; these do not: a query holds it, by the timer of its deadline. */
+  async #open(): Promise<Socket> {
+    const { host: hosts, port: ports, path, socket: borrow } = this.#options
+    // With several hosts, each attempt takes the next one.
+    const at = this.#attempts++ % hosts.length
+    const to = { host: hosts[at]!, port: ports[at]!, noDelay: true }
+    // Not connected yet: the driver writes into it meanwhile, and hears of its errors like of any other.
+    const socket = borrow ? await borrowed(borrow, this.#options) : connect(path ? { path } : to)
+    this.#socket = Object.assign(socket, { host: to.host, port: to.port }).unref()
+    return this.#socket
+  }
+}
+
+/** From the `socket` option of the app's instance. If that throws, the driver never uses the connection again. */
+async function borrowed(open: (options: object) => Promise<Socket>, options: object): Promise<Socket> {
+  try {
+    return await open(options)
+  } catch (error) {
+    const dead = new Socket()
+    // Later, when the driver listens to it.
+    setImmediate(() => dead.destroy(error as Error))
+    return dead
+  }
+}
+
+function answer(
+  sql: Sql<any>,
+  text: string,
+  parameters: readonly string[],
+  until: number,
+  giveUp: () => void,
+): Promise<Columns[]> {
+  return new Promise<Columns[]>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      giveUp()
+      reject(timedOut())
+    }, until - Date.now())
+    sql
+      .unsafe(text, [...parameters], { prepare: true })
+      .values()
+      .then((result) => resolve(rowsOf(result)))
+      .catch(reject)
+      .finally(() => clearTimeout(timer))
+  })
+}
+
+/** The rows of a result. After a statement that failed midway the driver puts the next rows behind holes. */
+function rowsOf(result: { count?: number; columns?: unknown[] | null } & readonly unknown[]): Columns[] {
+  const rows = result.filter(() => true) as Columns[]
+  if (result.columns?.length && rows.length !== result.count) throw mismatch()
+  return rows
+}

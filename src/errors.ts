@@ -1,0 +1,54 @@
+// Every error of the store is made or cleaned here: each carries a `code`, none carries a sid, session data, SQL
+// parameters or a credential, in any property. Must not know what was being done when it happened.
+
+/** An error of the store; `code` is one of ours (`STORE_…`), the server's SQLSTATE, or that of the network or driver. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+// Classes whose message the server builds from the statement's text and its own state. All values are parameters,
+// so no data can be in them; in the others (22 bad value, 23 constraint, P0 raised by a trigger, …) it can.
+const CLASSES_WITHOUT_DATA = /^(08|0A|25|26|28|3D|3F|40|42|53|55|57|58)/
+
+/**
+ * The error to give to the outside in place of one from the driver: same `code`, and the message only where it cannot
+ * hold data. The driver hangs the statement and its parameters on its errors, so none is passed on, not as `cause` either.
+ */
+export function withoutData(error: unknown): StoreError {
+  if (error instanceof StoreError) return error
+  const { code, message, severity, syscall, name } = Object(error) as Partial<NodeJS.ErrnoException> & {
+    severity?: string
+  }
+  if (severity !== undefined) {
+    const state = String(code)
+    const hint = state === '42P01' ? ' (run table.sql, or pass `createTableIfMissing: true`)' : ''
+    const text = CLASSES_WITHOUT_DATA.test(state) ? `${message}${hint}` : 'PostgreSQL refused the statement'
+    return new StoreError(state, `${text} [SQLSTATE ${state}]`)
+  }
+  if (syscall !== undefined && code !== undefined) return new StoreError(code, String(message))
+  const cause = String(code ?? name ?? 'unknown')
+  return new StoreError(cause, `The connection to PostgreSQL failed [${cause}]`)
+}
+
+/** @param last code of the error of the last attempt */
+export function timedOut(last?: string): StoreError {
+  const why = last ? `; the last attempt failed with ${last}` : ''
+  return new StoreError('STORE_TIMEOUT', `PostgreSQL did not answer within the store's \`timeout\`${why}`)
+}
+
+export function mismatch(): StoreError {
+  return new StoreError(
+    'STORE_MISMATCH',
+    'The driver gave rows that were not asked for; none of them was used',
+  )
+}
+
+export function closed(): StoreError {
+  return new StoreError('STORE_CLOSED', 'The store is closed: no operation can be started after close()')
+}

@@ -1,0 +1,16 @@
+// What `require` gives: the function itself, without a `default`. The types are those of the ES module.
+import type * as all from './index.js' with { 'resolution-mode': 'import' }
+
+declare const connectPostgresSimple: typeof all.default
+
+declare namespace connectPostgresSimple {
+  export type Callback<T = void> = all.Callback<T>
+  export type ConObject = all.ConObject
+  export type Entry = all.Entry
+  export type Options = all.Options
+  export type PostgresStore = all.PostgresStore
+  export type PostgresStoreClass = all.PostgresStoreClass
+  export type Serializer = all.Serializer
+}
+
+export = connectPostgresSimple

@@ -1,0 +1,81 @@
+// What an app's postgres.js instance lends to the store: its settings, with all that could bend the store's rows
+// taken out. Leaves the instance as it is. Must not know what the store does with them.
+//
+// postgres.js 3.4 can hand the rows of one query to another when queries are pipelined on a connection and one of
+// them is bad; for a session store that is one user's session served to another. So the store's connections are its
+// own, and never pipelined.
+
+import postgres, { type Sql } from 'postgres'
+import { address } from './address.ts'
+import type { Settings } from './options.ts'
+
+/** postgres.js' options after parsing, as it keeps them in `sql.options`; more of them exist than its types say. */
+export type DriverOptions = Record<string, any> & { host: string[]; port: number[] }
+
+/**
+ * The options for one connection of the store's own.
+ * @throws TypeError for a transaction, a reserved connection, or what is no postgres.js instance
+ */
+export function lentOptions(settings: Settings): DriverOptions {
+  if (settings.postgres) checkInstance(settings.postgres)
+  // Asked for its options only: an instance opens no connection before its first query.
+  const lender: Sql<any> = settings.postgres ?? postgres(address(settings) as object)
+  const options = lender.options as unknown as DriverOptions | undefined
+  if (!Array.isArray(options?.host) || typeof options['shared'] !== 'object') {
+    throw new TypeError(
+      'The settings of the instance given as `postgres` cannot be read: pass the one that postgres() returned, or ' +
+        '`isolate: false` to let the store work on its connections',
+    )
+  }
+  return {
+    ...options,
+    max: 1,
+    // Undocumented, and the only value that really puts one query at a time on a connection.
+    max_pipeline: 0,
+    fetch_types: false,
+    debug: false,
+    no_subscribe: true,
+    types: {},
+    parsers: {},
+    serializers: {},
+    transform: { undefined: undefined, column: {}, value: {}, row: {} },
+    // Objects that the driver writes into.
+    parameters: {},
+    shared: { retries: 0, typeArrayMap: {} },
+    onnotice() {},
+    onnotify: undefined,
+    onclose: undefined,
+    onparameter: undefined,
+    connect_timeout: Math.min(Number(options['connect_timeout'] || 30), settings.timeoutMs / 1000),
+    backoff: (retries: number) => Math.min(0.05 * retries, 0.25),
+  }
+}
+
+/** @throws TypeError if the store's statements would be changed on the instance's own connections */
+export function checkShareable(sql: Sql<any>): void {
+  checkInstance(sql)
+  const { transform, parsers, serializers } = (sql.options ?? {}) as unknown as Partial<DriverOptions>
+  const text = 'a_b "C"'
+  const column = { name: 'sid', type: 25, table: 0, number: 0 }
+  const written = serializers?.[25]?.(text) ?? text
+  const read = parsers?.[25]?.(written) ?? written
+  const given = transform?.value?.from?.(read, column) ?? read
+  if (transform?.row?.from || given !== text) {
+    throw new TypeError(
+      'The instance given as `postgres` changes text or rows by `transform` or `types`, which `isolate: false` cannot ' +
+        'shield from: leave `isolate` at true, or pass an instance without them',
+    )
+  }
+}
+
+function checkInstance(sql: Sql<any>): void {
+  const wrong =
+    'savepoint' in sql
+      ? 'a transaction: its connection goes back to the app when it ends'
+      : 'release' in sql
+        ? 'a reserved connection: it goes back to the app when it is released'
+        : typeof sql.unsafe !== 'function' || typeof sql.begin !== 'function' || typeof sql.end !== 'function'
+          ? 'a function without the methods of one'
+          : undefined
+  if (wrong) throw new TypeError(`Expected \`postgres\` to be what postgres() returned, got ${wrong}`)
+}

@@ -1,0 +1,236 @@
+// Turns concurrent operations on keys into batches. Promises: operations on one key take effect in the order submitted,
+// each caller is answered once and within the timeout, and an idle lane sends without waiting for company.
+// Must not know what an operation means, nor SQL, nor Postgres.
+//
+// Each key with something to do has a chain of entries. Only the first of a chain is ever on its way, so nothing can
+// overtake it, in whatever lane it travels. An operation either folds into the last entry of its chain, if that one has
+// not left yet, or becomes a new entry behind it.
+
+export interface Batch<Op> {
+  /** All of one verb, of distinct keys. */
+  readonly keys: readonly string[]
+  readonly ops: readonly Op[]
+  /** When the last caller stops waiting, in ms since 1970. */
+  readonly until: number
+}
+
+export interface LanesOptions<Op, Answer> {
+  /** How many batches of each kind may be on their way at once. */
+  readonly lanes: { readonly read: number; readonly write: number }
+  readonly timeoutMs: number
+  /** A batch is closed at this many keys, or when its weight exceeds this; one key always fits. */
+  readonly maxKeys: number
+  readonly maxWeight: number
+  kind(op: Op): 'read' | 'write'
+  weigh(op: Op): number
+  /** The one operation that two in a row amount to, if there is one. Both are of the same kind then. */
+  fold(earlier: Op, later: Op): Op | undefined
+  /** Answers in the order of the keys. */
+  run(batch: Batch<Op>): Promise<readonly Answer[]>
+  /** Whether a batch failed with this because of what one of its members holds. */
+  isOfOneMember(error: unknown): boolean
+  timedOut(): Error
+}
+
+interface Caller<Answer> {
+  resolve(answer: Answer): void
+  reject(error: unknown): void
+  readonly until: number
+}
+
+interface Entry<Op, Answer> {
+  readonly key: string
+  /** Undefined while a promise of it is pending. */
+  op: Op | undefined
+  callers: Caller<Answer>[]
+  sent: boolean
+}
+
+interface Lane<Op, Answer> {
+  free: number
+  readonly waiting: Set<Entry<Op, Answer>>
+  scheduled: boolean
+}
+
+export class Lanes<Op extends { readonly verb: string }, Answer> {
+  readonly #options: LanesOptions<Op, Answer>
+  readonly #chains = new Map<string, Entry<Op, Answer>[]>()
+  readonly #lanes: Readonly<Record<'read' | 'write', Lane<Op, Answer>>>
+  #gate: Promise<unknown> | undefined
+  #sweeper: NodeJS.Timeout | undefined
+
+  constructor(options: LanesOptions<Op, Answer>) {
+    this.#options = options
+    const lane = (free: number) => ({ free, waiting: new Set<Entry<Op, Answer>>(), scheduled: false })
+    this.#lanes = { read: lane(options.lanes.read), write: lane(options.lanes.write) }
+  }
+
+  /** Takes its place in the order of its key at once, also while the operation is only promised. */
+  submit(key: string, op: Op | Promise<Op>): Promise<Answer> {
+    if (this.#gate !== undefined) {
+      // What is promised may fail while nobody looks: it is looked at when its turn comes.
+      if (op instanceof Promise) op.catch(() => {})
+      return this.#gate.then(() => this.#enter(key, op))
+    }
+    return this.#enter(key, op)
+  }
+
+  /** Resolves when all that was submitted before has ended, well or not. */
+  async settled(): Promise<void> {
+    await this.#gate
+    const until = Date.now() + this.#options.timeoutMs
+    const ends = [...this.#chains.values()].map(
+      (chain) => new Promise((resolve, reject) => chain.at(-1)?.callers.push({ resolve, reject, until })),
+    )
+    await Promise.allSettled(ends)
+  }
+
+  /** Runs the task after all that was submitted before it and before all that is submitted after it, whatever the key. */
+  alone<T>(task: () => Promise<T>): Promise<T> {
+    const turn = this.settled().then(task)
+    const gate = turn
+      .catch(() => {})
+      .then(() => {
+        if (this.#gate === gate) this.#gate = undefined
+      })
+    this.#gate = gate
+    return turn
+  }
+
+  #enter(key: string, op: Op | Promise<Op>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const caller = { resolve, reject, until: Date.now() + this.#options.timeoutMs }
+      this.#sweepBy(caller.until)
+      const chain = this.#chains.get(key)
+      const last = chain?.at(-1)
+      if (last?.op !== undefined && !last.sent && !(op instanceof Promise)) {
+        const folded = this.#options.fold(last.op, op)
+        if (folded !== undefined) {
+          last.op = folded
+          last.callers.push(caller)
+          return
+        }
+      }
+      const entry: Entry<Op, Answer> = { key, op: undefined, callers: [caller], sent: false }
+      if (chain) chain.push(entry)
+      else this.#chains.set(key, [entry])
+      if (op instanceof Promise) {
+        op.then(
+          (known) => this.#know(entry, known),
+          (error) => this.#drop(entry, error),
+        )
+      } else {
+        this.#know(entry, op)
+      }
+    })
+  }
+
+  #know(entry: Entry<Op, Answer>, op: Op): void {
+    entry.op = op
+    this.#offer(entry)
+  }
+
+  /** Lets the entry leave with the next batch if it is the first of its chain and known. */
+  #offer(entry: Entry<Op, Answer>): void {
+    if (entry.op === undefined || this.#chains.get(entry.key)?.[0] !== entry) return
+    const lane = this.#lanes[this.#options.kind(entry.op)]
+    lane.waiting.add(entry)
+    this.#schedule(lane)
+  }
+
+  /** A microtask later, so that what one tick submits travels together. */
+  #schedule(lane: Lane<Op, Answer>): void {
+    if (lane.scheduled) return
+    lane.scheduled = true
+    queueMicrotask(() => {
+      lane.scheduled = false
+      while (lane.free > 0 && lane.waiting.size > 0) {
+        lane.free--
+        void this.#send(this.#take(lane.waiting)).finally(() => {
+          lane.free++
+          this.#schedule(lane)
+        })
+      }
+    })
+  }
+
+  /** The entries of one verb that have waited longest, as many as fit. */
+  #take(waiting: Set<Entry<Op, Answer>>): Entry<Op, Answer>[] {
+    const batch: Entry<Op, Answer>[] = []
+    let weight = 0
+    for (const entry of waiting) {
+      const op = entry.op as Op
+      if (batch[0] && op.verb !== batch[0].op?.verb) continue
+      weight += this.#options.weigh(op)
+      if (batch[0] && weight > this.#options.maxWeight) break
+      batch.push(entry)
+      entry.sent = true
+      if (batch.length === this.#options.maxKeys) break
+    }
+    for (const entry of batch) waiting.delete(entry)
+    return batch
+  }
+
+  async #send(batch: Entry<Op, Answer>[]): Promise<void> {
+    try {
+      const answers = await this.#options.run({
+        keys: batch.map((entry) => entry.key),
+        ops: batch.map((entry) => entry.op as Op),
+        // Callers come in the order of time: the last of an entry waits longest.
+        until: Math.max(...batch.map((entry) => entry.callers.at(-1)?.until ?? 0)),
+      })
+      for (const [i, entry] of batch.entries())
+        this.#end(entry, (caller) => caller.resolve(answers[i] as Answer))
+    } catch (error) {
+      if (batch.length > 1 && this.#options.isOfOneMember(error)) {
+        // Halves, and halves of the half that fails: only the one at fault gets the error, after few statements.
+        const half = batch.length >> 1
+        await this.#send(batch.slice(0, half))
+        await this.#send(batch.slice(half))
+      } else {
+        for (const entry of batch) this.#end(entry, (caller) => caller.reject(error))
+      }
+    }
+  }
+
+  #drop(entry: Entry<Op, Answer>, error: unknown): void {
+    this.#end(entry, (caller) => caller.reject(error))
+  }
+
+  /** Takes the entry out of its chain, answers its callers, and lets the next of the chain go. */
+  #end(entry: Entry<Op, Answer>, answer: (caller: Caller<Answer>) => void): void {
+    const chain = this.#chains.get(entry.key) ?? []
+    const place = chain.indexOf(entry)
+    if (place === -1) return
+    chain.splice(place, 1)
+    if (chain[0]) this.#offer(chain[0])
+    else this.#chains.delete(entry.key)
+    for (const caller of entry.callers) answer(caller)
+  }
+
+  // One timer for all callers instead of one each, as there can be 100,000 a second. It is late by at most 1 %.
+  #sweepBy(until: number): void {
+    if (this.#sweeper) return
+    const delay = Math.max(until - Date.now(), this.#options.timeoutMs / 100)
+    this.#sweeper = setTimeout(() => this.#sweep(), delay)
+    this.#sweeper.unref()
+  }
+
+  #sweep(): void {
+    this.#sweeper = undefined
+    const now = Date.now()
+    let next = Number.POSITIVE_INFINITY
+    for (const entry of [...this.#chains.values()].flat()) {
+      const late = entry.callers.filter((caller) => caller.until <= now)
+      entry.callers = entry.callers.filter((caller) => caller.until > now)
+      for (const caller of late) caller.reject(this.#options.timedOut())
+      for (const caller of entry.callers) next = Math.min(next, caller.until)
+      // Nobody waits for it any more, and it has not left: it need not.
+      if (entry.callers.length === 0 && !entry.sent) {
+        for (const lane of Object.values(this.#lanes)) lane.waiting.delete(entry)
+        this.#end(entry, () => {})
+      }
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#sweepBy(next)
+  }
+}

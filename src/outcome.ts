@@ -1,0 +1,50 @@
+// How the outcome of an operation reaches its caller: a callback, exactly once, or a promise. Must not know operations.
+
+/** `error` is null on success. */
+export type Callback<T = void> = (error: any, result?: T) => void
+
+/**
+ * With a callback: it is called on a fresh tick, outside every `try`, so that what it throws is the app's own exception.
+ * Without one: a promise. If nobody listens to it when it fails, as after `req.session.destroy()`, the error goes to
+ * `report` instead of ending the process as an unhandled rejection.
+ */
+export function deliver<T>(
+  work: Promise<T>,
+  callback: Callback<T> | undefined,
+  report: (error: unknown) => void,
+): Promise<T> | undefined {
+  if (typeof callback !== 'function') return Outcome.of(work, report)
+  work.then(
+    (result) => process.nextTick(callback, null, result),
+    (error) => process.nextTick(callback, error),
+  )
+  return undefined
+}
+
+/** A promise that knows whether anybody listens to it. */
+class Outcome<T> extends Promise<T> {
+  #heard = false
+
+  // What `then` returns is a plain promise, with the usual rules.
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise
+  }
+
+  static of<T>(work: Promise<T>, report: (error: unknown) => void): Promise<T> {
+    const outcome = new Outcome<T>((resolve, reject) => work.then(resolve, reject))
+    Promise.prototype.then.call(outcome, undefined, (error) => {
+      if (!outcome.#heard) report(error)
+    })
+    return outcome
+  }
+
+  // `await` comes here too, as it takes a subclass for a foreign promise; so do `catch` and `finally`.
+  // biome-ignore lint/suspicious/noThenProperty: it is a promise, and this is how it is listened to
+  override then<A = T, B = never>(
+    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: any) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.#heard = true
+    return super.then(onFulfilled, onRejected)
+  }
+}

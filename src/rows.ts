@@ -1,0 +1,250 @@
+// The table as the store sees it: sids and sessions in, sessions out. The room that joins the others: an operation goes
+// from here through a lane and a batch into a statement and over the connection, and its row comes back as a session.
+// Must not know Express, callbacks or the driver.
+
+import type { SessionData } from 'express-session'
+import { answersOf, parametersOf, rowOf } from './batches.ts'
+import type { Columns } from './client.ts'
+import { Connection } from './connection.ts'
+import { closed, StoreError, timedOut } from './errors.ts'
+import { type Batch, Lanes } from './lanes.ts'
+import { fold, type Operation } from './operations.ts'
+import type { Settings } from './options.ts'
+import { Pruner } from './prune.ts'
+import { checkSid, decode, encode, expireAt, LoadedSessions, now, type Row } from './session.ts'
+import { type Names, names, type Statements, statements } from './statements.ts'
+import { createTable } from './table.ts'
+
+/** One row of the table, as `entries()` gives it. */
+export interface Entry {
+  sid: string
+  session: SessionData
+  /** When the row expires. An invalid date if the column holds `infinity`. */
+  expires: Date
+}
+
+const PAGE_SIZE = 200
+
+// 22 a value the types refuse, 23 a constraint, 54 a value too large for an index, P0 raised by a trigger.
+const OF_ONE_MEMBER = /^(22|23|54|P0)/
+
+export class Rows {
+  readonly #settings: Settings
+  readonly #connection: Connection
+  readonly #names: Names
+  readonly #statements: Statements
+  readonly #lanes: Lanes<Operation, Row | undefined>
+  readonly #pruner: Pruner
+  readonly #loaded = new LoadedSessions()
+  readonly #underWay = new Set<Promise<unknown>>()
+  #created: Promise<void> | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(settings: Settings) {
+    this.#settings = settings
+    this.#connection = new Connection(settings)
+    this.#names = names(settings.tableName, settings.schemaName)
+    this.#statements = statements(this.#names)
+    this.#pruner = new Pruner(settings, (limit) => this.#count('prune', [String(now()), String(limit)]))
+    this.#lanes = new Lanes({
+      lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
+      timeoutMs: settings.timeoutMs,
+      maxKeys: 200,
+      maxWeight: 1_000_000,
+      kind: (op) => (op.verb === 'get' ? 'read' : 'write'),
+      weigh: (op) => ('sess' in op ? op.sess.length : 0),
+      fold,
+      run: (batch) => this.#run(batch),
+      isOfOneMember: (error) => error instanceof StoreError && OF_ONE_MEMBER.test(error.code),
+      timedOut,
+    })
+  }
+
+  async get(sid: string): Promise<SessionData | null> {
+    this.#begin(sid)
+    const row = await this.#lanes.submit(sid, { verb: 'get' })
+    return row ? this.#session(sid, row) : null
+  }
+
+  /** A loaded session updates its row, so that what was destroyed meanwhile stays so. Any other is stored in any case. */
+  async set(sid: string, session: SessionData): Promise<void> {
+    this.#begin(sid)
+    const loaded = this.#loaded.of(session, sid)
+    const expire = expireAt(session, sid, this.#settings.ttl)
+    const time = now()
+    // A row that expired since it was loaded may have been pruned: its absence is no logout.
+    const verb = loaded && loaded.expire >= time ? 'update' : 'upsert'
+    const floor = verb === 'update' ? time : 0
+    const text = encode(session, this.#settings.serializer)
+    const op = (sess: string): Operation => ({ verb, sess, expire, floor })
+    await this.#lanes.submit(sid, typeof text === 'string' ? op(text) : text.then(op))
+    if (loaded) loaded.expire = expire
+  }
+
+  async touch(sid: string, session: SessionData): Promise<void> {
+    this.#begin(sid)
+    if (this.#settings.disableTouch) return
+    const loaded = this.#loaded.of(session, sid)
+    const expire = expireAt(session, sid, this.#settings.ttl)
+    if (loaded && Math.abs(expire - loaded.expire) < this.#settings.touchInterval) return
+    // A row that was alive when loaded and expired of itself during the request is not gone for this request.
+    const floor = Math.min(now(), Math.floor(loaded?.expire ?? Number.POSITIVE_INFINITY))
+    await this.#lanes.submit(sid, { verb: 'touch', expire, floor })
+    if (loaded) loaded.expire = expire
+  }
+
+  async destroy(sid: string): Promise<void> {
+    this.#begin(sid)
+    await this.#lanes.submit(sid, { verb: 'destroy' })
+  }
+
+  /** express-session made `to` of the object `from` that `get` gave. */
+  carry(from: object, to: object): void {
+    this.#loaded.carry(from, to)
+  }
+
+  async length(): Promise<number> {
+    return this.#task(() => this.#count('length', [String(now())]))
+  }
+
+  async ids(): Promise<string[]> {
+    const rows = await this.#task(() => this.#query('ids', [String(now())]))
+    return rows.map(([sid]) => sid as string)
+  }
+
+  async all(): Promise<SessionData[]> {
+    return this.#task(async () => {
+      const until = this.#until()
+      const sessions: SessionData[] = []
+      for await (const { session } of this.#entries((after) => this.#page(after, until)))
+        sessions.push(session)
+      return sessions
+    })
+  }
+
+  entries(): AsyncGenerator<Entry, void, undefined> {
+    return this.#entries((after) => this.#task(() => this.#page(after, this.#until())))
+  }
+
+  async clear(): Promise<void> {
+    this.#start()
+    await this.#track(this.#lanes.alone(() => this.#count('clear', [])))
+  }
+
+  async prune(): Promise<number> {
+    this.#start()
+    return this.#track(this.#pruner.prune())
+  }
+
+  async createTable(): Promise<void> {
+    this.#start()
+    await this.#track(this.#create(this.#until()))
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#pruner.stop()
+    // Each has a deadline, so this has one.
+    await Promise.allSettled([...this.#underWay, this.#lanes.settled()])
+    await this.#connection.close()
+  }
+
+  #start(): void {
+    if (this.#closing !== undefined) throw closed()
+    this.#pruner.start()
+  }
+
+  #begin(sid: string): void {
+    checkSid(sid)
+    this.#start()
+  }
+
+  /** Sees every write that was issued before. */
+  async #task<T>(work: () => Promise<T>): Promise<T> {
+    this.#start()
+    return this.#track(this.#lanes.settled().then(work))
+  }
+
+  async #track<T>(task: Promise<T>): Promise<T> {
+    this.#underWay.add(task)
+    try {
+      return await task
+    } finally {
+      this.#underWay.delete(task)
+    }
+  }
+
+  async #run(batch: Batch<Operation>): Promise<(Row | undefined)[]> {
+    const verb = (batch.ops[0] as Operation).verb
+    const rows = await this.#query(verb, parametersOf(batch, now()), batch.until)
+    try {
+      return answersOf(batch, rows)
+    } catch (error) {
+      this.#connection.replace()
+      throw error
+    }
+  }
+
+  async #query(name: keyof Statements, parameters: string[], until = this.#until()): Promise<Columns[]> {
+    if (this.#settings.createTableIfMissing) await this.#createOnce(until)
+    try {
+      return await this.#connection.query(this.#statements[name], parameters, until)
+    } catch (error) {
+      // Dropped meanwhile: the next operation creates it again, if that is wanted.
+      if ((error as StoreError).code === '42P01') this.#created = undefined
+      throw error
+    }
+  }
+
+  async #count(name: keyof Statements, parameters: string[]): Promise<number> {
+    const [row] = await this.#query(name, parameters)
+    return Number(row?.[0])
+  }
+
+  #until(): number {
+    return Date.now() + this.#settings.timeoutMs
+  }
+
+  /** Success is remembered, failure is not: the next operation tries again. */
+  #createOnce(until: number): Promise<void> {
+    this.#created ??= this.#create(until).catch((error) => {
+      this.#created = undefined
+      throw error
+    })
+    return this.#created
+  }
+
+  #create(until: number): Promise<void> {
+    return createTable(this.#names, {
+      exists: async () =>
+        (await this.#connection.query(this.#statements.exists, [], until))[0]?.[0] === 'true',
+      create: (ddl) => this.#connection.query(ddl, [], until),
+    })
+  }
+
+  async #session(sid: string, row: Row): Promise<SessionData> {
+    const session = await decode(row, this.#settings.serializer)
+    this.#loaded.remember(session, { sid, expire: row.expire })
+    return session
+  }
+
+  async *#entries(page: (after: string) => Promise<Columns[]>): AsyncGenerator<Entry, void, undefined> {
+    for (let after = '', rows: Columns[]; ; ) {
+      rows = await page(after)
+      for (const [sid, sess, expire] of rows) {
+        after = sid as string
+        const row = rowOf(sess, expire)
+        yield { sid: after, session: await this.#session(after, row), expires: new Date(row.expire * 1000) }
+      }
+      if (rows.length < PAGE_SIZE) return
+    }
+  }
+
+  #page(after: string, until: number): Promise<Columns[]> {
+    return this.#query('page', [String(now()), after, String(PAGE_SIZE)], until)
+  }
+}

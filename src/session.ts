@@ -1,0 +1,131 @@
+// What a session is to the store: when it expires, its text, and whether this process loaded it from a row.
+// Pure: must not know tables, statements or connections.
+
+import type { SessionData } from 'express-session'
+import { StoreError } from './errors.ts'
+import type { Serializer, Settings } from './options.ts'
+
+/** A row as `get` reads it: the text of the session, and its expiry in seconds since 1970. */
+export interface Row {
+  readonly sess: string
+  readonly expire: number
+}
+
+/** The clock that decides expiry, in seconds: that of the process, rounded up, as connect-pg-simple has it. */
+export function now(): number {
+  return Math.ceil(Date.now() / 1000)
+}
+
+/** @throws StoreError if no row can have this sid, or if another sid would have the same row */
+export function checkSid(sid: unknown): asserts sid is string {
+  // The driver would write a lone surrogate as U+FFFD: two sids that differ only there would be one row.
+  if (typeof sid !== 'string' || sid === '' || sid.includes('\0') || !sid.isWellFormed()) {
+    throw new StoreError('STORE_SID', 'The session id must be a non-empty, well-formed string without NUL')
+  }
+}
+
+// The last second a Date can hold. PostgreSQL's timestamps reach further, so everything within is accepted by both.
+const END_OF_TIME = 8.64e12
+
+/** Seconds since 1970 at which the session ends: with its cookie, or `ttl` from now if the cookie has no valid `expires`. */
+export function expireAt(session: SessionData, sid: string, ttl: Settings['ttl']): number {
+  const expires: unknown = session?.cookie?.expires
+  const cookieMs = expires ? new Date(expires as string).getTime() : Number.NaN
+  const endMs = Number.isNaN(cookieMs) ? Date.now() + lifetimeMs(session, sid, ttl) : cookieMs
+  return Math.max(0, Math.min(Math.ceil(endMs / 1000), END_OF_TIME))
+}
+
+function lifetimeMs(session: SessionData, sid: string, ttl: Settings['ttl']): number {
+  const seconds = typeof ttl === 'function' ? ttl(session, sid) : ttl
+  if (typeof seconds !== 'number' || Number.isNaN(seconds)) {
+    throw new StoreError(
+      'STORE_TTL',
+      `The \`ttl\` function must return a number of seconds, got a ${typeof seconds}`,
+    )
+  }
+  return seconds * 1000
+}
+
+/** The text to store. Is a promise only where the serializer is async. */
+export function encode(session: SessionData, serializer: Serializer): string | Promise<string> {
+  if (typeof session !== 'object' || session === null) throw unserializable('it is not an object')
+  let text: string | Promise<string>
+  try {
+    text = serializer.stringify(session)
+  } catch {
+    // The error of JSON.stringify names properties, that of another serializer may hold anything: neither is passed on.
+    throw unserializable('stringify threw: a circular reference, a BigInt, or a toJSON that throws')
+  }
+  if (typeof text === 'string') return checkText(text)
+  if (typeof text?.then !== 'function') throw unserializable('stringify gave no string')
+  return Promise.resolve(text).then(checkText, () => {
+    throw unserializable('stringify rejected')
+  })
+}
+
+function checkText(text: unknown): string {
+  if (typeof text !== 'string' || !text.isWellFormed()) {
+    throw unserializable('stringify gave no well-formed string')
+  }
+  return text
+}
+
+function unserializable(why: string): StoreError {
+  return new StoreError('STORE_SESSION', `The session cannot be stored: ${why}`)
+}
+
+/**
+ * A session object of its own for each call. Where the cookie has an expiry it is set to that of the row: a touch moves
+ * only the row's, and a save of the older one would rewind it.
+ */
+export async function decode(row: Row, serializer: Serializer): Promise<SessionData> {
+  let session: SessionData
+  try {
+    session = await serializer.parse(row.sess)
+  } catch {
+    throw unreadable('parse failed')
+  }
+  if (typeof session !== 'object' || session === null) throw unreadable('it is not an object')
+  const expires = new Date(row.expire * 1000)
+  // An 'infinity' in the column is no Date.
+  if (session.cookie?.expires && !Number.isNaN(expires.getTime())) {
+    // A string, as JSON has it: express-session makes the Date.
+    Object.assign(session.cookie, { expires: expires.toISOString() })
+  }
+  return session
+}
+
+function unreadable(why: string): StoreError {
+  return new StoreError('STORE_SESSION', `The row does not hold a session that can be read: ${why}`)
+}
+
+/** What this process knows of the row behind a session object. */
+export interface Loaded {
+  readonly sid: string
+  /** In seconds: the row's expiry, as last read or written through this object. */
+  expire: number
+}
+
+/**
+ * Remembers which session objects came out of `get`, and from what. Weak: nothing is added to the user's data, and
+ * forgetting needs no doing.
+ */
+export class LoadedSessions {
+  readonly #loaded = new WeakMap<object, Loaded>()
+
+  remember(session: object, loaded: Loaded): void {
+    this.#loaded.set(session, loaded)
+  }
+
+  /** express-session makes its `Session` out of the object that `get` gave: both stand for the same row. */
+  carry(from: object, to: object): void {
+    const loaded = this.#loaded.get(from)
+    if (loaded) this.#loaded.set(to, loaded)
+  }
+
+  /** Undefined for a session that is new, or was loaded under another sid. */
+  of(session: unknown, sid: string): Loaded | undefined {
+    const loaded = this.#loaded.get(session as object)
+    return loaded?.sid === sid ? loaded : undefined
+  }
+}

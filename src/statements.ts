@@ -1,0 +1,156 @@
+// Every statement but the DDL, and the quoting of names and lists. Each takes text parameters only, cast in SQL, so
+// that no type setting of the driver matters, and gives text back; each of a batch names the sid with every row.
+// Must not know who sends them or why.
+//
+// Time: `expire` is a timestamp without zone. As in connect-pg-simple it is written from a timestamptz and compared
+// with one, so both stores agree as long as their connections have the same TimeZone, whatever that is.
+//
+// Locks: a batch takes its row locks in the order of the sids, in one pass, so two batches cannot wait for each other.
+
+/** The names of a table for SQL, quoted. */
+export interface Names {
+  /** With the schema, if one was given. */
+  readonly table: string
+  /** Of its index on `expire`; named after the table, so that a schema can hold several. */
+  readonly index: string
+}
+
+/** A dot is part of a name; `a"."b` without a schema is connect-pg-simple's old way to give one. */
+export function names(tableName: string, schemaName: string | undefined): Names {
+  const legacy = schemaName === undefined ? /^([^"]+)"\."([^"]+)$/.exec(tableName) : null
+  const [schema, table] = legacy ? [legacy[1], legacy[2]!] : [schemaName, tableName]
+  return {
+    table: schema === undefined ? quoted(table) : `${quoted(schema)}.${quoted(table)}`,
+    index: quoted(`IDX_${table}_expire`),
+  }
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** A name as a string constant, for where SQL takes no parameter. Right under either standard_conforming_strings. */
+function constant(text: string): string {
+  const body = text.replaceAll("'", "''")
+  return body.includes('\\') ? `E'${body.replaceAll('\\', '\\\\')}'` : `'${body}'`
+}
+
+/** The text of an array, for `$1::text::text[]`: one parameter whatever the number of elements. */
+export function list(elements: readonly (string | number)[]): string {
+  return `{${elements.map((element) => `"${String(element).replace(/["\\]/g, '\\$&')}"`).join(',')}}`
+}
+
+// Any constant will do, as long as every instance of the store has the same.
+const PRUNE_LOCK = 1_936_028_531
+
+export type Statements = Readonly<
+  Record<
+    | 'get'
+    | 'upsert'
+    | 'update'
+    | 'touch'
+    | 'destroy'
+    | 'prune'
+    | 'length'
+    | 'ids'
+    | 'page'
+    | 'clear'
+    | 'exists',
+    string
+  >
+>
+
+export function statements({ table }: Names): Statements {
+  const seconds = (parameter: string) => `pg_catalog.to_timestamp(${parameter}::float8)`
+  const epoch = 'extract(epoch from s.expire::timestamptz)::float8::text'
+  const alive = `s.expire >= ${seconds('$1::text')}`
+
+  return {
+    /** $1 sids, $2 now */
+    get: `
+      select s.sid::text, s.sess::text, ${epoch}
+      from ${table} s
+      where s.sid = any($1::text::text[]) and s.expire >= ${seconds('$2::text')}`,
+
+    /** $1 sids, $2 texts, $3 expiries */
+    upsert: `
+      insert into ${table} as s (sid, sess, expire)
+      select o.sid, o.sess::json, ${seconds('o.expire')}
+      from unnest($1::text::text[], $2::text::text[], $3::text::text[]) as o(sid, sess, expire)
+      order by o.sid
+      on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire
+      returning s.sid::text`,
+
+    /** $1 sids, $2 texts, $3 expiries, $4 floors */
+    update: `
+      with o as (
+        select * from unnest($1::text::text[], $2::text::text[], $3::text::text[], $4::text::text[])
+          as o(sid, sess, expire, floor)
+      ), locked as (
+        select s.sid from ${table} s where s.sid = any($1::text::text[]) order by s.sid for no key update
+      )
+      update ${table} s
+      set sess = o.sess::json, expire = ${seconds('o.expire')}
+      from locked l join o on o.sid = l.sid
+      where s.sid = l.sid and s.expire >= ${seconds('o.floor')}
+      returning s.sid::text`,
+
+    /** $1 sids, $2 expiries, $3 floors */
+    touch: `
+      with o as (
+        select * from unnest($1::text::text[], $2::text::text[], $3::text::text[]) as o(sid, expire, floor)
+      ), locked as (
+        select s.sid from ${table} s where s.sid = any($1::text::text[]) order by s.sid for no key update
+      )
+      update ${table} s
+      set expire = ${seconds('o.expire')}
+      from locked l join o on o.sid = l.sid
+      where s.sid = l.sid and s.expire >= ${seconds('o.floor')}
+      returning s.sid::text`,
+
+    /** $1 sids */
+    destroy: `
+      with locked as (
+        select s.sid from ${table} s where s.sid = any($1::text::text[]) order by s.sid for update
+      )
+      delete from ${table} s using locked l
+      where s.sid = l.sid
+      returning s.sid::text`,
+
+    /**
+     * $1 now, $2 how many at most. Gives the number deleted. The lock is held for this statement only, which is safe
+     * behind a pooler too: of many instances that prune at once one works, the others delete nothing.
+     */
+    prune: `
+      with expired as (
+        select s.sid from ${table} s
+        where (select pg_catalog.pg_try_advisory_xact_lock(${PRUNE_LOCK}, ${constant(table)}::regclass::oid::int4))
+          and s.expire < ${seconds('$1::text')}
+        order by s.expire
+        limit $2::text::int
+        for update skip locked
+      ), gone as (
+        delete from ${table} s using expired e where s.sid = e.sid returning s.sid
+      )
+      select count(*)::text from gone`,
+
+    /** $1 now */
+    length: `select count(*)::text from ${table} s where ${alive}`,
+
+    /** $1 now */
+    ids: `select s.sid::text from ${table} s where ${alive} order by s.sid`,
+
+    /** $1 now, $2 the last sid of the page before, $3 how many at most */
+    page: `
+      select s.sid::text, s.sess::text, ${epoch}
+      from ${table} s
+      where ${alive} and s.sid > $2::text
+      order by s.sid
+      limit $3::text::int`,
+
+    clear: `with gone as (delete from ${table} returning 1) select count(*)::text from gone`,
+
+    /** The name stands in the text: to_regclass took another type in 9.5. */
+    exists: `select (pg_catalog.to_regclass(${constant(table)}) is not null)::text`,
+  }
+}

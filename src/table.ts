@@ -1,0 +1,42 @@
+// The table's definition, and its creation by any number of processes at once. Must not know how a statement is sent.
+
+import type { Names } from './statements.ts'
+
+/**
+ * The text of table.sql, for a table of any name. PostgreSQL names the primary key `<table>_pkey` by itself.
+ * @param index quoted; empty to leave its name to PostgreSQL
+ */
+export function ddl(table: string, index: string): string {
+  return `create table ${table} (
+  "sid" varchar collate "default" not null primary key,
+  "sess" json not null,
+  "expire" timestamp(6) not null
+);
+
+create index ${index} on ${table} ("expire");
+`
+}
+
+// duplicate_table (of an index too), unique_violation (in the catalogue), duplicate_object
+const TAKEN = new Set(['42P07', '23505', '42710'])
+
+interface Run {
+  exists(): Promise<boolean>
+  /** One transaction. Fails with the SQLSTATE as `code`. */
+  create(ddl: string): Promise<unknown>
+}
+
+/** Creates the table if it is not there. No lock is needed: whoever comes second is told so by the catalogue, and is content. */
+export async function createTable({ table, index }: Names, run: Run): Promise<void> {
+  if (await run.exists()) return
+  // The index' name may be taken by that of another table: connect-pg-simple gives every table the same.
+  for (const name of [index, '']) {
+    try {
+      await run.create(ddl(table, name))
+      return
+    } catch (error) {
+      if (!TAKEN.has((error as { code?: string }).code ?? '')) throw error
+      if (await run.exists()) return
+    }
+  }
+}

@@ -1,0 +1,176 @@
+// Where the store connects to, in the words of node-postgres. No database.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parse } from 'pg-connection-string'
+import { address } from '../src/address.ts'
+import { lentOptions } from '../src/isolation.ts'
+import { parseOptions } from '../src/options.ts'
+import { promises } from './support/promise.ts'
+
+const test = promises('address')
+
+const of = (conString?: string, env: NodeJS.ProcessEnv = {}) =>
+  address({ conString, conObject: undefined }, env)
+const ofObject = (conObject: object, env: NodeJS.ProcessEnv = {}) =>
+  address({ conString: 'postgres://ignored/ignored', conObject: conObject as Record<string, unknown> }, env)
+
+test('a URL gives the same host, port, user, password and database as it gives node-postgres', () => {
+  for (const url of [
+    'postgres://ann:p%40ss%3Aword@db.example:6543/shop',
+    'postgresql://ann@db.example/shop%2Ftwo',
+    'postgres://db.example',
+    'postgres://ann:secret@/shop?host=/var/run/postgresql',
+    'postgres://ann:secret@%2Fvar%2Frun/shop',
+    'postgres://db.example/shop?user=ann&password=secret',
+    '/var/run/postgresql shop',
+    'socket:/var/run/postgresql?db=shop',
+    'socket:ann:secret@/var/run/postgresql?db=shop',
+  ]) {
+    const ours = of(url)
+    const theirs = parse(url)
+    assert.equal(ours.host?.[0], theirs.host || undefined, url)
+    assert.equal(String(ours.port?.[0] ?? 5432), theirs.port || '5432', url)
+    assert.equal(ours.user, theirs.user || undefined, url)
+    assert.equal(ours.password, theirs.password || undefined, url)
+    assert.equal(ours.database, theirs.database || undefined, url)
+  }
+})
+
+test('a directory is the one of a Unix socket', () => {
+  assert.equal(of('/var/run/postgresql shop').path, '/var/run/postgresql/.s.PGSQL.5432')
+  assert.equal(ofObject({ host: '/run', port: 6000 }).path, '/run/.s.PGSQL.6000')
+})
+
+test('several hosts, and an IPv6 address, are understood', () => {
+  const several = of('postgres://ann@one:1111,two,three:3333/shop')
+  assert.deepEqual(several.host, ['one', 'two', 'three'])
+  assert.deepEqual(several.port, [1111, 5432, 3333])
+  assert.deepEqual(of('postgres://ann@[::1]:6000/shop').host, ['::1'])
+})
+
+test('parameters that are not PostgreSQL’s are not sent to the server', () => {
+  const to = of(
+    'postgres://h/d?pgbouncer=true&schema=x&application_name=app&options=-c%20geqo%3Doff&connect_timeout=3',
+  )
+  assert.deepEqual(to.connection, { application_name: 'app', options: '-c geqo=off' })
+  assert.equal(to.connect_timeout, 3)
+})
+
+test('ssl means what it means to node-postgres: everything verifies but no-verify', () => {
+  const ssl = (query: string) => of(`postgres://h/d?${query}`).ssl
+  assert.equal(ssl(''), undefined)
+  assert.equal(ssl('ssl=true'), true)
+  assert.equal(ssl('ssl=0'), false)
+  assert.equal(ssl('sslmode=disable'), false)
+  for (const mode of ['prefer', 'require', 'verify-ca', 'verify-full'])
+    assert.deepEqual(ssl(`sslmode=${mode}`), {})
+  assert.deepEqual(ssl('sslmode=no-verify'), { rejectUnauthorized: false })
+  assert.deepEqual(ssl('sslmode=require&uselibpqcompat=true'), { rejectUnauthorized: false })
+  assert.deepEqual(ssl('sslmode=disable&uselibpqcompat=true'), false)
+  const ca = ssl('sslmode=verify-ca&uselibpqcompat=true') as { checkServerIdentity(): unknown }
+  assert.equal(ca.checkServerIdentity(), undefined)
+  assert.equal(of('postgres://h/d', { PGSSLMODE: 'require' }).ssl, true)
+  assert.equal(of('postgres://h/d?sslmode=disable', { PGSSLMODE: 'require' }).ssl, false)
+})
+
+test('certificates named in a URL are read', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'address-'))
+  try {
+    for (const name of ['cert', 'key', 'ca']) writeFileSync(join(directory, name), name)
+    const query = `sslcert=${directory}/cert&sslkey=${directory}/key&sslrootcert=${directory}/ca`
+    assert.deepEqual(of(`postgres://h/d?${query}`).ssl, { cert: 'cert', key: 'key', ca: 'ca' })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+})
+
+test('conObject wins over conString, and its connectionString over its other keys', () => {
+  assert.deepEqual(ofObject({ host: 'mine' }).host, ['mine'])
+  assert.deepEqual(ofObject({ host: 'mine', user: 'ann', connectionString: 'postgres://theirs/d' }).host, [
+    'theirs',
+  ])
+  assert.equal(ofObject({ host: 'mine', user: 'ann', connectionString: 'postgres://theirs/d' }).user, 'ann')
+})
+
+test('conObject’s keys become those of postgres.js', () => {
+  const password = () => 'later'
+  assert.deepEqual(
+    ofObject({
+      host: 'h',
+      port: '6000',
+      user: 'u',
+      password,
+      database: 'd',
+      ssl: { ca: 'x' },
+      connectionTimeoutMillis: 1500,
+      idleTimeoutMillis: 2000,
+      maxLifetimeSeconds: 60,
+      keepAlive: false,
+      keepAliveInitialDelayMillis: 3000,
+      statement_timeout: 5000,
+      lock_timeout: 0,
+      fallback_application_name: 'fallback',
+      max: 7,
+      min: 1,
+      types: {},
+    }),
+    {
+      host: ['h'],
+      port: [6000],
+      user: 'u',
+      password,
+      database: 'd',
+      ssl: { ca: 'x' },
+      connect_timeout: 1.5,
+      idle_timeout: 2,
+      max_lifetime: 60,
+      keep_alive: 0,
+      connection: { statement_timeout: 5000, application_name: 'fallback' },
+    },
+  )
+  assert.equal(parseOptions({ conObject: { max: 7 } }).max, 7)
+  assert.equal(parseOptions({ conObject: { max: 7 }, max: 2 }).max, 2)
+  assert.equal(ofObject({ keepAliveInitialDelayMillis: 3000 }).keep_alive, 3)
+  assert.deepEqual(ofObject({ port: 6000 }).port, [6000])
+})
+
+test('an unknown key of conObject is a TypeError with the nearest known one', () => {
+  assert.throws(() => ofObject({ hostname: 'x' }), /`hostname` in `conObject`, did you mean `host`/)
+  assert.throws(() => ofObject({ stream: () => {} }), /`conObject.stream` is not supported/)
+})
+
+test('what is no URL is a TypeError that does not repeat it', () => {
+  for (const url of [
+    'mysql://u:hush@h/d',
+    'h:5432/d',
+    'postgres://u:hush@:5432/d',
+    'postgres://u:hush@h:x/d',
+  ]) {
+    assert.throws(
+      () => of(url),
+      (error: Error) => error instanceof TypeError && !error.message.includes('hush'),
+    )
+  }
+})
+
+test('DATABASE_URL is used when nothing is given, and then the PG* variables', () => {
+  assert.deepEqual(of(undefined, { DATABASE_URL: 'postgres://fromenv/d' }).host, ['fromenv'])
+  assert.deepEqual(of('postgres://given/d', { DATABASE_URL: 'postgres://fromenv/d' }).host, ['given'])
+  assert.deepEqual(of(undefined, { PGOPTIONS: '-c geqo=off' }).connection['options'], '-c geqo=off')
+  const saved = { ...process.env }
+  try {
+    delete process.env['DATABASE_URL']
+    Object.assign(process.env, { PGHOST: 'pghost', PGPORT: '7777', PGUSER: 'pguser', PGDATABASE: 'pgdb' })
+    const options = lentOptions(parseOptions())
+    assert.deepEqual(
+      [options.host, options.port, options['user'], options['database']],
+      [['pghost'], [7777], 'pguser', 'pgdb'],
+    )
+  } finally {
+    for (const name of ['PGHOST', 'PGPORT', 'PGUSER', 'PGDATABASE']) delete process.env[name]
+    Object.assign(process.env, saved)
+  }
+})

@@ -1,0 +1,56 @@
+// Runs all tests, or those whose file name holds the first argument, on a PostgreSQL of their own, under c8 and within
+// a time limit. Ends with a line that counts, and fails unless every test that exists has run and passed.
+
+import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { startPostgres } from './support/postgres.js'
+
+const LIMIT_MINUTES = 20
+const pattern = process.argv[2] ?? ''
+const program = (path: string) => fileURLToPath(new URL(`../node_modules/${path}`, import.meta.url))
+
+const postgres = await startPostgres({
+  // Not UTC, with daylight saving, off by half an hour: what is only right in UTC fails.
+  flags: ['-c', 'timezone=America/St_Johns', '-c', 'fsync=off', '-c', 'max_connections=300'],
+})
+process.once('SIGINT', () => postgres.stop().finally(() => process.exit(130)))
+
+const uvu = ['--import', 'tsx', program('uvu/bin.js'), 'test']
+const only = pattern !== ''
+const child = spawn(
+  process.execPath,
+  [
+    ...(only ? [] : [program('c8/bin/c8.js'), process.execPath]),
+    ...uvu,
+    `${pattern}[^/]*\\.test\\.ts$`,
+    '--no-color',
+  ],
+  {
+    env: { ...process.env, TEST_DATABASE_URL: postgres.url, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  },
+)
+const limit = setTimeout(() => {
+  console.error(`The tests did not end within ${LIMIT_MINUTES} minutes`)
+  child.kill('SIGKILL')
+}, LIMIT_MINUTES * 60_000)
+
+let output = ''
+child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  output += text
+  process.stdout.write(text)
+})
+const code = await new Promise((resolve) => child.once('close', resolve))
+clearTimeout(limit)
+await postgres.stop()
+
+const count = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(output)?.[1] ?? 0)
+const passed = count('Passed')
+const failed = count('Total') - passed
+const files = readdirSync(new URL('.', import.meta.url)).filter((name) => name.endsWith('.test.ts'))
+// uvu says nothing of a file that forgets to run its tests, and calls a suite whose set-up failed a success.
+const silent = only ? [] : files.filter((name) => !new RegExp(`^${name}\\n.*[•✘]`, 'm').test(output))
+if (silent.length > 0) console.error(`No test ran in ${silent.join(', ')}`)
+console.log(`${passed} passed, ${failed} failed`)
+process.exit(code === 0 && failed === 0 && passed > 0 && silent.length === 0 ? 0 : 1)

