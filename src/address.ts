@@ -148,13 +148,13 @@ function fromUrl(url: unknown): Keys {
   const socket = /^socket:(?:\/\/)?(?:([^:@/]*)(?::([^@/]*))?@)?(\/[^?]*)(?:\?(.*))?$/.exec(text)
   if (socket) {
     const [, user, password, host, query] = socket
-    const { db, ...rest } = parameters(query)
+    const db = new URLSearchParams(query).get('db')
     return {
       ...part('user', user),
       ...part('password', password),
       host,
       ...(db && { database: db }),
-      ...rest,
+      ...parameters(query),
     }
   }
   const parts = /^postgres(?:ql)?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/.exec(

@@ -9,7 +9,7 @@ export type { Entry } from './rows.ts'
 export type { PostgresStore, PostgresStoreClass } from './store.ts'
 
 interface WithStore {
-  Store: new (...options: any[]) => any
+  Store: abstract new (...options: any[]) => any
 }
 
 /**

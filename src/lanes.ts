@@ -203,8 +203,8 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     const place = chain.indexOf(entry)
     if (place === -1) return
     chain.splice(place, 1)
-    if (chain[0]) this.#offer(chain[0])
-    else this.#chains.delete(entry.key)
+    if (!chain[0]) this.#chains.delete(entry.key)
+    else if (place === 0) this.#offer(chain[0])
     for (const caller of entry.callers) answer(caller)
   }
 

@@ -29,14 +29,14 @@ interface Run {
 /** Creates the table if it is not there. No lock is needed: whoever comes second is told so by the catalogue, and is content. */
 export async function createTable({ table, index }: Names, run: Run): Promise<void> {
   if (await run.exists()) return
-  // The index' name may be taken by that of another table: connect-pg-simple gives every table the same.
-  for (const name of [index, '']) {
-    try {
-      await run.create(ddl(table, name))
-      return
-    } catch (error) {
-      if (!TAKEN.has((error as { code?: string }).code ?? '')) throw error
-      if (await run.exists()) return
-    }
+  try {
+    await run.create(ddl(table, index))
+  } catch (error) {
+    if (!TAKEN.has((error as { code?: string }).code ?? '')) throw error
+    if (await run.exists()) return
+    // Then it is the name of the index that is taken, by another table: connect-pg-simple gives every table the same.
+    await run.create(ddl(table, '')).catch(async (again) => {
+      if (!(await run.exists())) throw again
+    })
   }
 }

@@ -27,7 +27,7 @@ test('a URL gives the same host, port, user, password and database as it gives n
     'postgres://db.example/shop?user=ann&password=secret',
     '/var/run/postgresql shop',
     'socket:/var/run/postgresql?db=shop',
-    'socket:ann:secret@/var/run/postgresql?db=shop',
+    'socket://ann:secret@/var/run/postgresql?db=shop',
   ]) {
     const ours = of(url)
     const theirs = parse(url)

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict'
 import type { SessionData } from 'express-session'
 import { database, tableSql } from './support/database.ts'
+import { failure } from './support/failure.ts'
 import { promises } from './support/promise.ts'
-import { endless, failure, putRow, row, Store, sessionOf, withStore } from './support/store.ts'
+import { endless, putRow, row, Store, sessionOf, withStore } from './support/store.ts'
 
 const db = await database('store')
 await db.sql.unsafe(tableSql)

@@ -62,13 +62,3 @@ export async function row(sql: Sql, sid: string, table = 'session'): Promise<any
     }
   )
 }
-
-/** The error that the promise fails with. */
-export async function failure(promise: Promise<unknown>): Promise<any> {
-  try {
-    await promise
-  } catch (error) {
-    return error
-  }
-  throw new Error('expected a failure')
-}

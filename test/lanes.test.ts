@@ -1,0 +1,283 @@
+// Batching, order and deadlines, with a backend that the test drives by hand. No database.
+
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { type Batch, Lanes, type LanesOptions } from '../src/lanes.ts'
+import { promises } from './support/promise.ts'
+import { failure } from './support/failure.ts'
+
+const test = promises('lanes')
+
+interface Op {
+  verb: 'read' | 'append' | 'other'
+  text?: string
+  weight?: number
+}
+
+/** A backend whose batches end when the test says so. */
+function backend(options: Partial<LanesOptions<Op, string>> = {}) {
+  const sent: { batch: Batch<Op>; end(answers?: string[]): void; fail(error: Error): void }[] = []
+  const lanes = new Lanes<Op, string>({
+    lanes: { read: 1, write: 1 },
+    timeoutMs: 5000,
+    maxKeys: 3,
+    maxWeight: 100,
+    kind: (op) => (op.verb === 'read' ? 'read' : 'write'),
+    weigh: (op) => op.weight ?? 1,
+    fold: (a, b) => (a.verb === b.verb && a.verb !== 'other' ? { verb: a.verb, text: `${a.text}${b.text}` } : undefined),
+    run: (batch) =>
+      new Promise((resolve, reject) => {
+        sent.push({ batch, end: (answers) => resolve(answers ?? [...batch.keys]), fail: reject })
+      }),
+    isOfOneMember: (error) => (error as Error).message === 'member',
+    timedOut: () => new Error('late'),
+    ...options,
+  })
+  return { lanes, sent, keys: () => sent.map(({ batch }) => batch.keys.join('')) }
+}
+
+const tick = () => new Promise((resume) => setImmediate(resume))
+
+test('what one tick submits travels together, and an idle lane sends at once', async () => {
+  const { lanes, sent, keys } = backend()
+  const one = Promise.all(['a', 'b'].map((key) => lanes.submit(key, { verb: 'read' })))
+  await tick()
+  assert.deepEqual(keys(), ['ab'])
+  sent[0]?.end()
+  assert.deepEqual(await one, ['a', 'b'])
+})
+
+test('while a batch is on its way the next one gathers, up to its size, of one verb', async () => {
+  const { lanes, sent, keys } = backend()
+  const all = Promise.all([
+    lanes.submit('a', { verb: 'append' }),
+    tick().then(() =>
+      Promise.all([
+        lanes.submit('b', { verb: 'append' }),
+        lanes.submit('c', { verb: 'other' }),
+        lanes.submit('d', { verb: 'append' }),
+        lanes.submit('e', { verb: 'append' }),
+        lanes.submit('f', { verb: 'append' }),
+      ]),
+    ),
+  ])
+  for (let i = 0; i < 4; i++) {
+    await tick()
+    await tick()
+    sent[i]?.end()
+  }
+  await all
+  assert.deepEqual(keys(), ['a', 'bde', 'c', 'f'])
+})
+
+test('a batch is bounded in weight, and one that is heavier still travels, alone', async () => {
+  const { lanes, sent, keys } = backend()
+  const all = Promise.all([
+    lanes.submit('a', { verb: 'append', weight: 60 }),
+    lanes.submit('b', { verb: 'append', weight: 60 }),
+    lanes.submit('c', { verb: 'append', weight: 500 }),
+  ])
+  for (let i = 0; i < 3; i++) {
+    await tick()
+    sent[i]?.end()
+  }
+  await all
+  assert.deepEqual(keys(), ['a', 'b', 'c'])
+})
+
+test('reads and writes have lanes of their own, but not on the same key', async () => {
+  const { lanes, sent, keys } = backend()
+  const all = Promise.all([
+    lanes.submit('a', { verb: 'append' }),
+    lanes.submit('a', { verb: 'read' }),
+    lanes.submit('b', { verb: 'read' }),
+  ])
+  await tick()
+  assert.deepEqual(keys(), ['b', 'a'].sort())
+  assert.deepEqual(
+    sent.map(({ batch }) => batch.ops[0]?.verb),
+    ['append', 'read'],
+  )
+  sent[0]?.end()
+  sent[1]?.end()
+  await tick()
+  assert.deepEqual(keys(), ['a', 'b', 'a'])
+  sent[2]?.end()
+  await all
+})
+
+test('operations on one key fold while they wait, and never into what has left', async () => {
+  const { lanes, sent } = backend()
+  const all = [lanes.submit('a', { verb: 'append', text: '1' })]
+  await tick()
+  all.push(lanes.submit('a', { verb: 'append', text: '2' }), lanes.submit('a', { verb: 'append', text: '3' }))
+  await tick()
+  assert.equal(sent.length, 1)
+  sent[0]?.end()
+  await tick()
+  assert.deepEqual(
+    sent.map(({ batch }) => batch.ops[0]?.text),
+    ['1', '23'],
+  )
+  sent[1]?.end()
+  await Promise.all(all)
+})
+
+test('a promised operation keeps its place, and one whose promise fails leaves it', async () => {
+  const { lanes, sent } = backend()
+  let know: (op: Op) => void = () => {}
+  const promised = lanes.submit('a', new Promise<Op>((resolve) => { know = resolve }))
+  const broken = failure(lanes.submit('a', Promise.reject(new Error('broken'))))
+  const behind = lanes.submit('a', { verb: 'append', text: 'behind' })
+  await tick()
+  assert.equal(sent.length, 0)
+  assert.equal((await broken).message, 'broken')
+  know({ verb: 'append', text: 'promised' })
+  await tick()
+  sent[0]?.end()
+  await promised
+  await tick()
+  sent[1]?.end()
+  await behind
+  assert.deepEqual(
+    sent.map(({ batch }) => batch.ops[0]?.text),
+    ['promised', 'behind'],
+  )
+})
+
+test('a batch that fails for one of its members fails only that one, after few statements', async () => {
+  let statements = 0
+  const { lanes } = backend({
+    maxKeys: 200,
+    async run({ keys }) {
+      statements++
+      if (keys.includes('bad')) throw new Error('member')
+      return keys
+    },
+  })
+  const names = Array.from({ length: 100 }, (_, i) => (i === 42 ? 'bad' : `k${i}`))
+  const results = await Promise.allSettled(names.map((key) => lanes.submit(key, { verb: 'append' })))
+  for (const [i, result] of results.entries()) {
+    assert.equal(result.status, names[i] === 'bad' ? 'rejected' : 'fulfilled')
+  }
+  assert.ok(statements <= 15, `${statements} statements`)
+})
+
+test('a batch that fails otherwise fails all its members, and the lane goes on', async () => {
+  const { lanes, sent } = backend()
+  const both = [failure(lanes.submit('a', { verb: 'append' })), failure(lanes.submit('b', { verb: 'append' }))]
+  await tick()
+  sent[0]?.fail(new Error('down'))
+  assert.deepEqual(
+    (await Promise.all(both)).map((error) => error.message),
+    ['down', 'down'],
+  )
+  const next = lanes.submit('a', { verb: 'append' })
+  await tick()
+  sent[1]?.end()
+  assert.equal(await next, 'a')
+})
+
+test('each caller is told when its own time is over; what nobody waits for is not sent', async () => {
+  const { lanes, sent, keys } = backend({ timeoutMs: 200 })
+  const stuck = failure(lanes.submit('a', { verb: 'append' }))
+  await tick()
+  const queued = failure(lanes.submit('b', { verb: 'append' }))
+  const behind = failure(lanes.submit('a', { verb: 'append' }))
+  await new Promise((resume) => setTimeout(resume, 100))
+  const later = lanes.submit('c', { verb: 'append' })
+  later.catch(() => {})
+  const started = Date.now()
+  assert.deepEqual(
+    (await Promise.all([stuck, queued, behind])).map((error) => error.message),
+    ['late', 'late', 'late'],
+  )
+  sent[0]?.end()
+  await tick()
+  await tick()
+  assert.deepEqual(keys(), ['a', 'c'], `after ${Date.now() - started} ms`)
+  sent[1]?.end()
+  assert.equal(await later, 'c')
+})
+
+test('a promise that is never kept ends by its deadline, and its key is free again', async () => {
+  const { lanes, sent } = backend({ timeoutMs: 60 })
+  const never = failure(lanes.submit('a', new Promise<Op>(() => {})))
+  await new Promise((resume) => setTimeout(resume, 30))
+  const next = lanes.submit('a', { verb: 'append' })
+  assert.equal((await never).message, 'late')
+  await tick()
+  sent[0]?.end()
+  assert.equal(await next, 'a')
+})
+
+test('a task of its own runs after what was submitted before, and before what is submitted after', async () => {
+  const log: string[] = []
+  const { lanes } = backend({
+    async run({ keys }) {
+      await tick()
+      log.push(...keys)
+      return keys
+    },
+  })
+  const all = [
+    lanes.submit('a', { verb: 'append' }),
+    lanes.alone(async () => void log.push('first')),
+    lanes.submit('b', { verb: 'append' }),
+    failure(lanes.submit('x', Promise.reject(new Error('broken')))),
+    failure(lanes.alone(async () => Promise.reject(new Error('no')))),
+    lanes.submit('c', { verb: 'append' }),
+  ]
+  await Promise.all(all)
+  assert.deepEqual(log, ['a', 'first', 'b', 'c'])
+})
+
+test('whatever is submitted when: per key the order holds, no key is twice on its way, all are answered', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.record({
+          key: fc.constantFrom('a', 'b', 'c', 'd'),
+          verb: fc.constantFrom('read', 'append', 'other') as fc.Arbitrary<Op['verb']>,
+          wait: fc.boolean(),
+          late: fc.boolean(),
+        }),
+        { maxLength: 30 },
+      ),
+      async (steps) => {
+        const onTheWay = new Set<string>()
+        const state: Record<string, string> = { a: '', b: '', c: '', d: '' }
+        const { lanes } = backend({
+          lanes: { read: 2, write: 2 },
+          async run({ keys, ops }) {
+            for (const key of keys) assert.ok(!onTheWay.has(key))
+            for (const key of keys) onTheWay.add(key)
+            await tick()
+            return keys.map((key, i) => {
+              onTheWay.delete(key)
+              if (ops[i]?.verb !== 'read') state[key] += ops[i]?.text
+              return state[key] as string
+            })
+          },
+        })
+        const expected: Record<string, string> = { a: '', b: '', c: '', d: '' }
+        const answers: [Promise<string>, string | undefined][] = []
+        for (const [i, { key, verb, wait, late }] of steps.entries()) {
+          const op: Op = { verb, text: verb === 'read' ? '' : `${i},` }
+          if (verb !== 'read') expected[key] += op.text
+          answers.push([
+            lanes.submit(key, late ? tick().then(() => op) : op),
+            verb === 'read' ? expected[key] : undefined,
+          ])
+          if (wait) await tick()
+        }
+        for (const [answer, text] of answers) {
+          const given = await answer
+          if (text !== undefined) assert.equal(given, text)
+        }
+        assert.deepEqual(state, expected)
+      },
+    ),
+    { numRuns: 300 },
+  )
+})

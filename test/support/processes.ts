@@ -1,0 +1,125 @@
+// Other processes, as an app has them. A worker is a file of test/workers that is told its task as JSON and answers by
+// messages; a program is anything that runs until it ends or is killed. Knows nothing of the store.
+
+import { type ChildProcess, fork, type Serializable, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const path = (name: string) => fileURLToPath(new URL(`../workers/${name}.ts`, import.meta.url))
+
+export interface Worker {
+  /** The next message, or an error if the worker ends without one. */
+  next(): Promise<any>
+  tell(message: Serializable): void
+  end(): Promise<void>
+}
+
+export function worker(name: string, task: object): Worker {
+  const child = fork(path(name), [JSON.stringify(task)], { execArgv: ['--import', 'tsx'] })
+  const messages: unknown[] = []
+  let wake = () => {}
+  let ended: Error | undefined
+  child.on('message', (message) => {
+    messages.push(message)
+    wake()
+  })
+  const exited = new Promise<void>((resolve) =>
+    child.on('exit', (code, signal) => {
+      ended = new Error(`worker ${name} ended with ${code ?? signal}`)
+      wake()
+      resolve()
+    }),
+  )
+  return {
+    async next() {
+      while (messages.length === 0) {
+        if (ended) throw ended
+        await new Promise<void>((resume) => {
+          wake = resume
+        })
+      }
+      return messages.shift()
+    },
+    tell: (message) => void child.send(message),
+    async end() {
+      if (child.connected) child.disconnect()
+      await exited
+    },
+  }
+}
+
+/** Waits until all are ready, lets them start together, and gives their answers. */
+export async function gather(workers: Worker[]): Promise<any[]> {
+  try {
+    await Promise.all(workers.map((each) => each.next()))
+    for (const each of workers) each.tell('go')
+    return await Promise.all(workers.map((each) => each.next()))
+  } finally {
+    await Promise.all(workers.map((each) => each.end()))
+  }
+}
+
+export interface Ended {
+  code: number | null
+  signal: NodeJS.Signals | null
+  output: string
+  ms: number
+}
+
+export interface Program {
+  readonly child: ChildProcess
+  /** Resolves with the first match in what the program prints. */
+  printed(pattern: RegExp): Promise<RegExpExecArray>
+  /** Resolves when it has ended; after so many seconds it is killed and this fails. */
+  ended(seconds?: number): Promise<Ended>
+}
+
+export function program(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Program {
+  const started = Date.now()
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  let heard = () => {}
+  const hear = (chunk: Buffer) => {
+    output += chunk
+    heard()
+  }
+  child.stdout.on('data', hear)
+  child.stderr.on('data', hear)
+  const end = new Promise<Ended>((resolve) =>
+    child.on('close', (code, signal) => {
+      resolve({ code, signal, output, ms: Date.now() - started })
+      heard()
+    }),
+  )
+  return {
+    child,
+    async printed(pattern) {
+      for (;;) {
+        const match = pattern.exec(output)
+        if (match) return match
+        if (child.exitCode !== null) throw new Error(`ended before it printed ${pattern}:\n${output}`)
+        await new Promise<void>((resume) => {
+          heard = resume
+        })
+      }
+    },
+    async ended(seconds = 20) {
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => {
+          child.kill('SIGKILL')
+          reject(new Error(`did not end within ${seconds} seconds:\n${output}`))
+        }, seconds * 1000)
+      })
+      try {
+        return await Promise.race([end, late])
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+  }
+}
+
+/** A file of test/workers as a program. */
+export function script(name: string, env: NodeJS.ProcessEnv = {}): Program {
+  return program(process.execPath, ['--import', 'tsx', path(name)], env)
+}
