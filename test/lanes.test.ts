@@ -246,7 +246,7 @@ test('whatever is submitted when: per key the order holds, no key is twice on it
       ),
       async (steps) => {
         const onTheWay = new Set<string>()
-        const state: Record<string, string> = { a: '', b: '', c: '', d: '' }
+        const state = new Map<string, string>()
         const { lanes } = backend({
           lanes: { read: 2, write: 2 },
           async run({ keys, ops }) {
@@ -255,19 +255,19 @@ test('whatever is submitted when: per key the order holds, no key is twice on it
             await tick()
             return keys.map((key, i) => {
               onTheWay.delete(key)
-              if (ops[i]?.verb !== 'read') state[key] += ops[i]?.text
-              return state[key] as string
+              if (ops[i]?.verb !== 'read') state.set(key, `${state.get(key) ?? ''}${ops[i]?.text}`)
+              return state.get(key) ?? ''
             })
           },
         })
-        const expected: Record<string, string> = { a: '', b: '', c: '', d: '' }
+        const expected = new Map<string, string>()
         const answers: [Promise<string>, string | undefined][] = []
         for (const [i, { key, verb, wait, late }] of steps.entries()) {
           const op: Op = { verb, text: verb === 'read' ? '' : `${i},` }
-          if (verb !== 'read') expected[key] += op.text
+          if (verb !== 'read') expected.set(key, `${expected.get(key) ?? ''}${op.text}`)
           answers.push([
             lanes.submit(key, late ? tick().then(() => op) : op),
-            verb === 'read' ? expected[key] : undefined,
+            verb === 'read' ? (expected.get(key) ?? '') : undefined,
           ])
           if (wait) await tick()
         }

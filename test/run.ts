@@ -27,7 +27,7 @@ const child = spawn(
     '--no-color',
   ],
   {
-    env: { ...process.env, TEST_DATABASE_URL: postgres.url, NO_COLOR: '1' },
+    env: { ...process.env, TEST_DATABASE_URL: postgres.url, NO_COLOR: '1', NODE_ENV: 'test' },
     stdio: ['ignore', 'pipe', 'inherit'],
   },
 )
