@@ -49,6 +49,9 @@ export class OwnClient implements Client {
     } catch (error) {
       // A reset from elsewhere: the statement did not fail, its connection was taken away.
       if (sql !== this.#sql) throw new StoreError('CONNECTION_CLOSED', 'The connection was given up')
+      // Anything but the server's answer to this statement leaves the connection in doubt, and the driver with it: it
+      // gives the last words of a lost connection to the next statement.
+      if (!isAnswer(error)) this.reset()
       throw error
     } finally {
       this.#idle = setTimeout(() => this.end(), (this.#options['idle_timeout'] || 60) * 1000).unref()
@@ -98,6 +101,10 @@ export class OwnClient implements Client {
     this.#socket = Object.assign(socket, { host: to.host, port: to.port }).unref()
     return this.#socket
   }
+}
+
+function isAnswer(error: unknown): boolean {
+  return (error as { severity?: string }).severity === 'ERROR'
 }
 
 /** From the `socket` option of the app's instance. If that throws, the driver never uses the connection again. */

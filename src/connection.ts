@@ -47,8 +47,8 @@ export class Connection {
       const outcome = await this.#attempt(text, parameters, until)
       if (!(outcome instanceof StoreError)) return outcome
       if (!TRANSIENT.has(outcome.code) || this.#closed) throw outcome
-      // Growing, so that a server that comes back is not met by all at once.
-      const pauseMs = Math.min(20 * 2 ** attempt, 250) * (0.5 + Math.random() / 2)
+      // At first nearly at once, for the one connection that was lost; then growing, for a server that is away.
+      const pauseMs = Math.min(5 * 3 ** (attempt - 1), 250) * (0.5 + Math.random() / 2)
       if (Date.now() + pauseMs >= until) throw timedOut(outcome.code)
       await new Promise((resume) => setTimeout(resume, pauseMs))
     }

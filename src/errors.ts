@@ -22,10 +22,11 @@ const CLASSES_WITHOUT_DATA = /^(08|0A|25|26|28|3D|3F|40|42|53|55|57|58)/
  */
 export function withoutData(error: unknown): StoreError {
   if (error instanceof StoreError) return error
-  const { code, message, severity, syscall, name } = Object(error) as Partial<NodeJS.ErrnoException> & {
-    severity?: string
+  const { code, message, severity_local, syscall, name } = Object(error) as Partial<NodeJS.ErrnoException> & {
+    severity_local?: string
   }
-  if (severity !== undefined) {
+  // Only what the server sent has one.
+  if (severity_local !== undefined) {
     const state = String(code)
     const hint = state === '42P01' ? ' (run table.sql, or pass `createTableIfMissing: true`)' : ''
     const text = CLASSES_WITHOUT_DATA.test(state) ? `${message}${hint}` : 'PostgreSQL refused the statement'
