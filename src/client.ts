@@ -73,7 +73,7 @@ export class OwnClient implements Client {
   }
 
   #begin(): Sql {
-    const { host, port, max_lifetime: lifetime } = this.#options
+    const { host, port, pass, max_lifetime: lifetime } = this.#options
     const seconds = typeof lifetime === 'function' ? lifetime() : lifetime
     this.#retireAt = seconds ? Date.now() + seconds * 1000 : Number.POSITIVE_INFINITY
     return postgres({
@@ -87,7 +87,20 @@ export class OwnClient implements Client {
       shared: { retries: 0, typeArrayMap: {} },
       parameters: {},
       socket: () => this.#open(),
+      pass: typeof pass === 'function' ? () => this.#ask(pass) : pass,
     } as object)
+  }
+
+  /** The driver does not expect that asking for a password can fail: an unhandled rejection would end the process. */
+  async #ask(pass: () => string | Promise<string>): Promise<string> {
+    try {
+      return await pass()
+    } catch {
+      const failed = new Error('The function that gives the password failed')
+      this.#socket?.destroy(Object.assign(failed, { code: 'STORE_PASSWORD', syscall: 'password' }))
+      // Whatever came now, the driver would write it to a socket that is gone.
+      return new Promise(() => {})
+    }
   }
 
   /** The driver's sockets hold the process; these do not: a query holds it, by the timer of its deadline. */

@@ -19,7 +19,7 @@ const TRANSIENT = new Set([
     'ETIMEDOUT',
     'EHOSTUNREACH',
   ],
-  ...['ENETUNREACH', 'EHOSTDOWN', 'EAI_AGAIN', 'ENOTFOUND', 'ENOENT'],
+  ...['ENETUNREACH', 'EHOSTDOWN', 'EAI_AGAIN', 'ENOTFOUND', 'ENOENT', 'STORE_PASSWORD'],
   // 08 connection lost; 57P shutdown, crash recovery, starting; 53300 too many connections
   ...['08000', '08001', '08003', '08006', '08007', '57P01', '57P02', '57P03', '57P05', '53300'],
   // 40 deadlock, serialization; 55P03 lock not available; 26000 prepared statement unknown behind a pooler

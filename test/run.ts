@@ -37,12 +37,20 @@ const limit = setTimeout(() => {
 }, LIMIT_MINUTES * 60_000)
 
 let output = ''
+let leak: NodeJS.Timeout | undefined
 child.stdout.setEncoding('utf8').on('data', (text: string) => {
   output += text
   process.stdout.write(text)
+  if (/Duration:/.test(output)) leak ??= setTimeout(leaked, 20_000)
 })
+/** What the tests leave open would hold an app as well. */
+function leaked(): void {
+  console.error('The tests are done but their process does not end: something is left open')
+  child.kill('SIGKILL')
+}
 const code = await new Promise((resolve) => child.once('close', resolve))
 clearTimeout(limit)
+clearTimeout(leak)
 await postgres.stop()
 
 const count = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(output)?.[1] ?? 0)

@@ -7,9 +7,17 @@ type Test = () => void | Promise<void>
 /** @returns a function that takes the promise, what shows it, and the seconds that may take */
 export function promises(name: string): (promise: string, show: Test, limit?: { seconds: number }) => void {
   const test = suite(name)
-  // After the whole file has been read.
-  queueMicrotask(() => test.run())
-  return (promise, show, { seconds } = { seconds: 30 }) => test(promise, () => within(seconds, show))
+  let queued = false
+  return (promise, show, { seconds } = { seconds: 30 }) => {
+    test(promise, () => within(seconds, show))
+    if (queued) return
+    queued = true
+    // When the file, or its part up to the next `await`, has been read.
+    queueMicrotask(() => {
+      queued = false
+      test.run()
+    })
+  }
 }
 
 async function within(seconds: number, show: Test): Promise<void> {

@@ -1,0 +1,195 @@
+// The way to the server: deadlines, retries, and connections that are lost, refused or borrowed.
+
+import assert from 'node:assert/strict'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import postgres from 'postgres'
+import { database, tableSql } from './support/database.ts'
+import { failure } from './support/failure.ts'
+import { promises } from './support/promise.ts'
+import { putRow, row, sessionOf, Store, withStore } from './support/store.ts'
+
+const db = await database('connection')
+await db.sql.unsafe(tableSql)
+const test = promises('connection')
+const at = { conString: db.url }
+
+const pids = async () =>
+  (
+    await db.sql`
+    select pid from pg_stat_activity
+    where datname = current_database() and query like '%to_timestamp%' and pid <> pg_backend_pid()`
+  ).map(({ pid }) => pid)
+
+/** A port that does what the test says with each connection. */
+async function port(on: (socket: Socket) => void): Promise<{ number: number; close(): Promise<void> }> {
+  const sockets = new Set<Socket>()
+  const server: Server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}))
+    on(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    number: (server.address() as { port: number }).port,
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy()
+        server.close(() => resolve())
+      }),
+  }
+}
+
+const through = (number: number) => {
+  const url = new URL(db.url)
+  url.port = String(number)
+  return url.href
+}
+
+test('a connection that the server ended is not noticed by the next operation', () =>
+  withStore(at, async (store) => {
+    await putRow(db.sql, 'ended', { n: 1 })
+    for (let round = 0; round < 10; round++) {
+      assert.ok(await store.get('ended'))
+      await db.sql`select pg_terminate_backend(pid) from unnest(${await pids()}::int[]) pid`
+    }
+    assert.ok(await store.get('ended'))
+  }))
+
+test('a row locked by somebody fails its operation by the timeout, and the store goes on', () =>
+  withStore({ ...at, timeout: 0.5 }, async (store) => {
+    await putRow(db.sql, 'locked', { n: 0 })
+    await db.sql.begin(async (sql) => {
+      await sql`select from session where sid = 'locked' for update`
+      const started = Date.now()
+      const error = await failure(store.set('locked', sessionOf({ n: 1 })))
+      assert.equal(error.code, 'STORE_TIMEOUT')
+      assert.ok(Date.now() - started >= 450)
+      assert.equal(((await store.get('locked')) as any).n, 0, 'who only reads does not wait')
+    })
+    await store.set('locked', sessionOf({ n: 2 }))
+    assert.equal((await row(db.sql, 'locked')).n, 2)
+  }))
+
+test('nobody answers: the operation ends by the timeout, and close does', async () => {
+  const hole = await port(() => {})
+  const store = new Store({ conString: through(hole.number), timeout: 0.5, pruneSessionInterval: false })
+  const errors = await Promise.all([failure(store.get('a')), failure(store.destroy('b')), failure(store.length())])
+  assert.deepEqual(
+    errors.map(({ code }) => code),
+    Array(3).fill('STORE_TIMEOUT'),
+  )
+  await store.close()
+  await hole.close()
+})
+
+test('a server that comes up within the timeout is waited for', async () => {
+  let up = false
+  const gate = await port((socket) => {
+    if (!up) return void socket.destroy()
+    const { hostname, port: number } = new URL(db.url)
+    socket.pipe(connect(Number(number), hostname).on('error', () => {})).pipe(socket)
+  })
+  await withStore({ conString: through(gate.number), createTableIfMissing: true }, async (store) => {
+    const early = store.set('early', sessionOf({ n: 1 }))
+    setTimeout(() => {
+      up = true
+    }, 300)
+    await early
+    assert.equal((await row(db.sql, 'early')).n, 1)
+  })
+  await gate.close()
+})
+
+test('of several hosts the one that answers is found', async () => {
+  const url = new URL(db.url)
+  const here = `postgres://${url.username}:${url.password}@127.0.0.1:1,${url.host}${url.pathname}`
+  await withStore({ conString: here, timeout: 5 }, async (store) => {
+    await store.set('hosts', sessionOf({ n: 1 }))
+    assert.equal(((await store.get('hosts')) as any).n, 1)
+  })
+})
+
+test('the sockets of an instance’s `socket` option are used, also when the first cannot be had', async () => {
+  const url = new URL(db.url)
+  let asked = 0
+  const socket = async () => {
+    if (++asked === 1) throw Object.assign(new Error('not yet'), { code: 'ECONNREFUSED', syscall: 'connect' })
+    return connect(Number(url.port), url.hostname)
+  }
+  const sql = postgres(db.url, { socket } as object)
+  await withStore({ postgres: sql }, async (store) => {
+    await store.set('socket', sessionOf({ n: 1 }))
+    assert.ok(asked >= 2)
+  })
+  await sql.end()
+})
+
+test('an idle connection is closed after a while, and one that has lived long enough is replaced', async () => {
+  const instance = (options: object) => postgres(db.url, { connection: { application_name: 'aging' }, ...options })
+  const mine = () => db.sql`select pid from pg_stat_activity where application_name = 'aging'`
+  const idle = instance({ idle_timeout: 0.2 })
+  await withStore({ postgres: idle }, async (store) => {
+    await store.length()
+    assert.equal((await mine()).length, 1)
+    await new Promise((resume) => setTimeout(resume, 500))
+    assert.equal((await mine()).length, 0)
+    await store.length()
+  })
+  const short = instance({ max_lifetime: 0.1 })
+  await withStore({ postgres: short }, async (store) => {
+    await store.length()
+    const [before] = await mine()
+    await new Promise((resume) => setTimeout(resume, 200))
+    await store.length()
+    const [after] = await mine()
+    assert.notEqual(before?.['pid'], after?.['pid'])
+  })
+  await Promise.all([idle.end(), short.end()])
+})
+
+test('no more connections are opened than `max`', () =>
+  withStore({ ...at, max: 2 }, async (store) => {
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, i) => {
+        await store.set(`max-${i}`, sessionOf())
+        await Promise.all([store.get(`max-${i}`), store.length(), store.touch(`max-${i}`, sessionOf())])
+      }),
+    )
+    const open = await db.sql`
+      select from pg_stat_activity where datname = current_database() and application_name = 'postgres.js'`
+    assert.ok(open.length <= 2 + 3, 'two of the store, three of the test')
+  }))
+
+test('a shared instance that its app has ended is an error at once', async () => {
+  const sql = postgres(db.url)
+  await sql.end()
+  await withStore({ postgres: sql, isolate: false }, async (store) => {
+    assert.equal((await failure(store.get('a'))).code, 'CONNECTION_ENDED')
+  })
+  await withStore({ postgres: sql }, (store) => store.length())
+})
+
+test('one of many connections gives rows that were not asked for: all are replaced, and the store goes on', async () => {
+  const hijack = { armed: false }
+  const gate = await port((socket) => {
+    const { hostname, port: number } = new URL(db.url)
+    const server = connect(Number(number), hostname).on('error', () => {})
+    socket.pipe(server)
+    server.on('data', (data) => {
+      // Another sid of the same length, in the row that comes back.
+      const changed = hijack.armed ? Buffer.from(data.toString('latin1').replace('asked', 'other'), 'latin1') : data
+      socket.write(changed)
+    })
+    server.on('close', () => socket.destroy())
+  })
+  await withStore({ conString: through(gate.number), max: 2 }, async (store) => {
+    await store.set('asked', sessionOf({ n: 1 }))
+    assert.ok(await store.get('asked'))
+    hijack.armed = true
+    assert.equal((await failure(store.get('asked'))).code, 'STORE_MISMATCH')
+    hijack.armed = false
+    assert.equal(((await store.get('asked')) as any).n, 1)
+  })
+  await gate.close()
+})
+
+test('no connection is left behind', () => db.drop())
