@@ -1,0 +1,25 @@
+// An ES module app in TypeScript.
+import connectPostgresSimple, { type Entry, type Options, type PostgresStore, type Serializer } from 'connect-postgres-simple'
+import session from 'express-session'
+import postgres from 'postgres'
+
+declare module 'express-session' {
+  interface SessionData {
+    user: string
+  }
+}
+
+const serializer: Serializer = { stringify: JSON.stringify, parse: JSON.parse }
+const options: Options = { postgres: postgres({ transform: postgres.camel }), serializer, pruneSessionInterval: false }
+const store: PostgresStore = new (connectPostgresSimple(session))(options)
+connectPostgresSimple({ Store: session.Store })
+session({ store, secret: 'x' })
+const found = await store.get('a')
+const user: string | undefined = found?.user
+for await (const { sid, session: each, expires } of store.entries() as AsyncIterable<Entry>) {
+  await store.set(sid, each)
+  expires.getTime()
+}
+// @ts-expect-error a wrong value is found by the compiler
+new (connectPostgresSimple(session))({ ttl: 'a day' })
+export { user }

@@ -1,0 +1,240 @@
+// Pruning: what is deleted, by whom, and when.
+
+import assert from 'node:assert/strict'
+import { Pruner } from '../src/prune.ts'
+import { names, statements } from '../src/statements.ts'
+import { database, tableSql } from './support/database.ts'
+import { failure } from './support/failure.ts'
+import { promises } from './support/promise.ts'
+import { putRow, Store, withStore } from './support/store.ts'
+
+const db = await database('prune')
+await db.sql.unsafe(tableSql)
+const test = promises('prune')
+const at = { conString: db.url }
+const { prune } = statements(names('session', undefined))
+
+const fill = (count: number) =>
+  db.sql`
+    insert into session
+    select 'dead-' || n, '{"cookie":{}}', now() - n * interval '1 minute' from generate_series(1, ${count}::int) n`
+const left = async () => (await db.sql<{ sid: string }[]>`select sid from session order by sid`).map(({ sid }) => sid)
+const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms))
+
+test('all expired rows are deleted, in several batches, and their number is given; live ones stay', () =>
+  withStore(at, async (store) => {
+    await fill(2500)
+    await putRow(db.sql, 'live', {}, 60)
+    assert.equal(await store.pruneSessions(), 2500)
+    assert.deepEqual(await left(), ['live'])
+    assert.equal(await store.pruneSessions(), 0)
+  }))
+
+test('a batch takes those that expired first', async () => {
+  await fill(10)
+  const [deleted] = await db.sql.unsafe(prune, [String(Date.now() / 1000), '3']).values()
+  assert.deepEqual(deleted, ['3'])
+  assert.deepEqual(await left(), [1, 2, 3, 4, 5, 6, 7].map((n) => `dead-${n}`).concat('live'))
+})
+
+test('a locked row is passed over, and nobody waits', () =>
+  withStore({ ...at, timeout: 1 }, async (store) => {
+    await db.sql.begin(async (sql) => {
+      await sql`select from session where sid = 'dead-5' for update`
+      assert.equal(await store.pruneSessions(), 6)
+      assert.deepEqual(await left(), ['dead-5', 'live'])
+    })
+    assert.equal(await store.pruneSessions(), 1)
+  }))
+
+test('while one instance works, the others return 0', async () => {
+  await fill(10)
+  await withStore(at, async (store) => {
+    await db.sql.begin(async (sql) => {
+      await sql.unsafe(prune, [String(Date.now() / 1000), '1'])
+      assert.equal(await store.pruneSessions(), 0)
+    })
+    assert.equal(await store.pruneSessions(), 9)
+  })
+})
+
+test('instances that prune different tables do not keep each other from it', async () => {
+  await db.sql`create schema other`
+  await db.sql.unsafe(`set search_path = other; ${tableSql}; reset search_path`)
+  await db.sql`insert into other.session values ('dead', '{"cookie":{}}', now() - interval '1 day')`
+  await withStore({ ...at, schemaName: 'other' }, (store) =>
+    db.sql.begin(async (sql) => {
+      await sql.unsafe(prune, [String(Date.now() / 1000), '1'])
+      assert.equal(await store.pruneSessions(), 1)
+    }),
+  )
+})
+
+test('four instances at once delete every row once', async () => {
+  await fill(5000)
+  const stores = Array.from({ length: 4 }, () => new Store({ ...at, pruneSessionInterval: false }))
+  let total = 0
+  for (let round = 0; round < 3; round++) {
+    const counts = await Promise.all(stores.map((store) => store.pruneSessions()))
+    total += counts.reduce((sum, count) => sum + count, 0)
+  }
+  assert.equal(total, 5000)
+  assert.deepEqual(await left(), ['live'])
+  await Promise.all(stores.map((store) => store.close()))
+})
+
+test('who calls while a prune runs gets its number', () =>
+  withStore(at, async (store) => {
+    await fill(10)
+    assert.deepEqual(await Promise.all([store.pruneSessions(), store.pruneSessions()]), [10, 10])
+  }))
+
+test('the timer prunes by itself, from the first use on', async () => {
+  await fill(10)
+  const store = new Store({ ...at, pruneSessionInterval: 0.1, pruneSessionRandomizedInterval: false })
+  await pause(250)
+  assert.equal((await left()).length, 11, 'not before it is used')
+  await store.get('live')
+  await pause(400)
+  assert.deepEqual(await left(), ['live'])
+  await fill(10)
+  await pause(400)
+  assert.deepEqual(await left(), ['live'], 'again and again')
+  await store.close()
+})
+
+test('with pruneSessionInterval false nothing is pruned by timer', async () => {
+  await fill(3)
+  await withStore({ ...at, pruneSessionInterval: false }, async (store) => {
+    await store.get('live')
+    await pause(200)
+    assert.equal((await left()).length, 4)
+  })
+})
+
+const settings = (options: object = {}) => ({
+  pruneSessionInterval: 0.05 as number | false,
+  pruneSessionRandomizedInterval: (ms: number) => ms,
+  errorLog: (): void => assert.fail('nothing should be logged'),
+  ...options,
+})
+
+test('the next prune begins an interval after the last one has ended, never before', async () => {
+  const log: string[] = []
+  const pruner = new Pruner(settings(), async () => {
+    log.push('begin')
+    await pause(150)
+    log.push('end')
+    return 0
+  })
+  pruner.start()
+  pruner.start()
+  await pause(600)
+  pruner.stop()
+  await pause(200)
+  assert.ok(log.length >= 4 && log.length <= 8, log.join())
+  for (const [i, what] of log.entries()) assert.equal(what, i % 2 === 0 ? 'begin' : 'end')
+})
+
+test('a prune by hand starts the interval again', async () => {
+  let runs = 0
+  const pruner = new Pruner(settings({ pruneSessionInterval: 0.3 }), async () => {
+    runs++
+    return 0
+  })
+  pruner.start()
+  for (let i = 0; i < 5; i++) {
+    await pause(100)
+    await pruner.prune()
+  }
+  assert.equal(runs, 5, 'the timer had no turn')
+  await pause(450)
+  assert.equal(runs, 6)
+  pruner.stop()
+})
+
+test('stopped in the middle, it ends with the batch', async () => {
+  let batches = 0
+  const pruner = new Pruner(
+    settings(),
+    async (limit) => {
+      batches++
+      await pause(20)
+      return limit
+    },
+    10,
+  )
+  const running = pruner.prune()
+  await pause(50)
+  pruner.stop()
+  assert.equal(await running, batches * 10)
+  const ended = batches
+  await pause(150)
+  assert.equal(batches, ended)
+})
+
+test('close in the middle of a prune waits for its batch, and leaves the rest', async () => {
+  await db.sql`delete from session where sid like 'dead-%'`
+  await fill(20_000)
+  const store = new Store({ ...at, pruneSessionInterval: false })
+  const running = store.pruneSessions()
+  await store.close()
+  const deleted = await running
+  assert.equal(deleted % 1000, 0)
+  assert.equal((await left()).length, 20_001 - deleted)
+  await db.sql`delete from session where sid like 'dead-%'`
+})
+
+test('an error of the timer goes to errorLog and does not stop it', async () => {
+  const logged: unknown[][] = []
+  const pruner = new Pruner(settings({ errorLog: (...values: unknown[]) => logged.push(values) }), async () => {
+    throw new Error('down')
+  })
+  pruner.start()
+  while (logged.length < 2) await pause(10)
+  pruner.stop()
+  assert.deepEqual([logged[0]?.[0], (logged[0]?.[1] as Error).message], ['Failed to prune sessions', 'down'])
+})
+
+test('a randomizer that throws or returns what no timer takes is logged, and the interval taken as it is', async () => {
+  for (const randomizer of [() => Number.NaN, () => 1e12, () => -1, () => assert.fail('of the app')]) {
+    const logged: unknown[] = []
+    let runs = 0
+    const pruner = new Pruner(
+      settings({ pruneSessionRandomizedInterval: randomizer, errorLog: (...values: unknown[]) => logged.push(...values) }),
+      async () => ++runs,
+      100,
+    )
+    pruner.start()
+    await pause(25)
+    assert.equal(runs, 0)
+    while (runs < 1) await pause(10)
+    pruner.stop()
+    assert.match(String(logged[0]), /pruneSessionRandomizedInterval/)
+  }
+})
+
+test('the randomizer is given milliseconds', async () => {
+  const given: number[] = []
+  const pruner = new Pruner(
+    settings({
+      pruneSessionInterval: 7,
+      pruneSessionRandomizedInterval: (ms: number) => {
+        given.push(ms)
+        return 10
+      },
+    }),
+    async () => 0,
+  )
+  pruner.start()
+  while (given.length < 2) await pause(5)
+  pruner.stop()
+  assert.deepEqual(given.slice(0, 2), [7000, 7000])
+})
+
+test('an error of a prune by hand goes to who called', () =>
+  withStore({ ...at, tableName: 'absent' }, async (store) => {
+    assert.equal((await failure(store.pruneSessions())).code, '42P01')
+  }))
+
+test('no connection is left behind', () => db.drop())
