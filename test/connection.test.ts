@@ -6,7 +6,7 @@ import postgres from 'postgres'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
 import { promises } from './support/promise.ts'
-import { putRow, row, sessionOf, Store, withStore } from './support/store.ts'
+import { putRow, row, Store, sessionOf, withStore } from './support/store.ts'
 
 const db = await database('connection')
 await db.sql.unsafe(tableSql)
@@ -72,7 +72,11 @@ test('a row locked by somebody fails its operation by the timeout, and the store
 test('nobody answers: the operation ends by the timeout, and close does', async () => {
   const hole = await port(() => {})
   const store = new Store({ conString: through(hole.number), timeout: 0.5, pruneSessionInterval: false })
-  const errors = await Promise.all([failure(store.get('a')), failure(store.destroy('b')), failure(store.length())])
+  const errors = await Promise.all([
+    failure(store.get('a')),
+    failure(store.destroy('b')),
+    failure(store.length()),
+  ])
   assert.deepEqual(
     errors.map(({ code }) => code),
     Array(3).fill('STORE_TIMEOUT'),
@@ -124,7 +128,8 @@ test('the sockets of an instance’s `socket` option are used, also when the fir
 })
 
 test('an idle connection is closed after a while, and one that has lived long enough is replaced', async () => {
-  const instance = (options: object) => postgres(db.url, { connection: { application_name: 'aging' }, ...options })
+  const instance = (options: object) =>
+    postgres(db.url, { connection: { application_name: 'aging' }, ...options })
   const mine = () => db.sql`select pid from pg_stat_activity where application_name = 'aging'`
   const idle = instance({ idle_timeout: 0.2 })
   await withStore({ postgres: idle }, async (store) => {
@@ -176,7 +181,9 @@ test('one of many connections gives rows that were not asked for: all are replac
     socket.pipe(server)
     server.on('data', (data) => {
       // Another sid of the same length, in the row that comes back.
-      const changed = hijack.armed ? Buffer.from(data.toString('latin1').replace('asked', 'other'), 'latin1') : data
+      const changed = hijack.armed
+        ? Buffer.from(data.toString('latin1').replace('asked', 'other'), 'latin1')
+        : data
       socket.write(changed)
     })
     server.on('close', () => socket.destroy())

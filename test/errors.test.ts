@@ -7,7 +7,7 @@ import { withoutData } from '../src/errors.ts'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
 import { promises } from './support/promise.ts'
-import { sessionOf, Store, withStore } from './support/store.ts'
+import { Store, sessionOf, withStore } from './support/store.ts'
 
 const db = await database('errors')
 await db.sql.unsafe(tableSql)
@@ -55,9 +55,12 @@ test('errors of the server keep their SQLSTATE and hold no data, with debug on t
       silent(await failure(store.set(SID, session)), code)
     })
   }
-  await withStore({ postgres: sql, serializer: { stringify: () => `{"${SECRET}`, parse: JSON.parse } }, async (store) => {
-    silent(await failure(store.set(SID, session)), '22P02')
-  })
+  await withStore(
+    { postgres: sql, serializer: { stringify: () => `{"${SECRET}`, parse: JSON.parse } },
+    async (store) => {
+      silent(await failure(store.set(SID, session)), '22P02')
+    },
+  )
   await sql.end()
 })
 

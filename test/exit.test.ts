@@ -17,7 +17,9 @@ for (const [mode, what] of Object.entries({
   refused: 'after an operation has failed for good',
 })) {
   test(`the process exits by itself ${what}`, async () => {
-    const { code, signal, output } = await script('exiting-app', { MODE: mode, URL_OF_TEST: db.url }).ended(15)
+    const { code, signal, output } = await script('exiting-app', { MODE: mode, URL_OF_TEST: db.url }).ended(
+      15,
+    )
     assert.deepEqual([code, signal], [0, null], output)
     const [, took] = /left alone for (\d+)/.exec(output) ?? []
     // Far below the 60 s of the prune timer and of an idle connection: it is not waited for.

@@ -17,7 +17,9 @@ const test = promises('hazards')
 const GETS = 10_000
 
 /** Gets under load while `misuse` runs again and again; every answer is checked. */
-async function load(misuse: (sql: postgres.Sql, round: number) => Promise<unknown>): Promise<{ misused: number }> {
+async function load(
+  misuse: (sql: postgres.Sql, round: number) => Promise<unknown>,
+): Promise<{ misused: number }> {
   const sql = postgres(db.url, { max: 2 })
   const store = new Store({ postgres: sql, pruneSessionInterval: false })
   let going = true
@@ -46,56 +48,77 @@ async function load(misuse: (sql: postgres.Sql, round: number) => Promise<unknow
   return { misused }
 }
 
-test('an undefined parameter in a statement of the app, under load', async () => {
-  const { misused } = await load((sql) =>
-    Promise.race([
-      Promise.allSettled(
-        Array.from({ length: 20 }, (_, i) => sql`select ${i % 5 === 0 ? (undefined as unknown as number) : i}::int as i`),
-      ),
-      new Promise((resume) => setTimeout(resume, 20)),
-    ]),
-  )
-  assert.ok(misused > 0)
-}, { seconds: 60 })
+test(
+  'an undefined parameter in a statement of the app, under load',
+  async () => {
+    const { misused } = await load((sql) =>
+      Promise.race([
+        Promise.allSettled(
+          Array.from(
+            { length: 20 },
+            (_, i) => sql`select ${i % 5 === 0 ? (undefined as unknown as number) : i}::int as i`,
+          ),
+        ),
+        new Promise((resume) => setTimeout(resume, 20)),
+      ]),
+    )
+    assert.ok(misused > 0)
+  },
+  { seconds: 60 },
+)
 
-test('DEALLOCATE ALL on every connection of the app, and of everybody it can reach', async () => {
-  const { misused } = await load((sql) =>
-    Promise.race([
-      Promise.allSettled([...Array(4)].flatMap(() => [sql`select ${1}::int`, sql.unsafe('deallocate all')])),
-      new Promise((resume) => setTimeout(resume, 20)),
-    ]),
-  )
-  assert.ok(misused > 0)
-}, { seconds: 60 })
+test(
+  'DEALLOCATE ALL on every connection of the app, and of everybody it can reach',
+  async () => {
+    const { misused } = await load((sql) =>
+      Promise.race([
+        Promise.allSettled(
+          [...Array(4)].flatMap(() => [sql`select ${1}::int`, sql.unsafe('deallocate all')]),
+        ),
+        new Promise((resume) => setTimeout(resume, 20)),
+      ]),
+    )
+    assert.ok(misused > 0)
+  },
+  { seconds: 60 },
+)
 
-test('ALTER TABLE of the type of each column, to and fro', async () => {
-  const changes = [
-    'alter column sess type jsonb using sess::jsonb',
-    'alter column sid type text',
-    'alter column expire type timestamptz',
-    'alter column sess type json using sess::json',
-    'alter column sid type varchar',
-    'alter column expire type timestamp(6)',
-    'add column extra int',
-    'drop column extra',
-  ]
-  const { misused } = await load(async (_sql, round) => {
-    await db.sql.unsafe(`alter table session ${changes[round % changes.length]}`)
-    await new Promise((resume) => setTimeout(resume, 5))
-  })
-  assert.ok(misused >= changes.length, `${misused} changes`)
-}, { seconds: 60 })
+test(
+  'ALTER TABLE of the type of each column, to and fro',
+  async () => {
+    const changes = [
+      'alter column sess type jsonb using sess::jsonb',
+      'alter column sid type text',
+      'alter column expire type timestamptz',
+      'alter column sess type json using sess::json',
+      'alter column sid type varchar',
+      'alter column expire type timestamp(6)',
+      'add column extra int',
+      'drop column extra',
+    ]
+    const { misused } = await load(async (_sql, round) => {
+      await db.sql.unsafe(`alter table session ${changes[round % changes.length]}`)
+      await new Promise((resume) => setTimeout(resume, 5))
+    })
+    assert.ok(misused >= changes.length, `${misused} changes`)
+  },
+  { seconds: 60 },
+)
 
-test('the connections of the store ended by the server', async () => {
-  const { misused } = await load(async () => {
-    await db.sql`
+test(
+  'the connections of the store ended by the server',
+  async () => {
+    const { misused } = await load(async () => {
+      await db.sql`
       select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and query like '%any($1::text::text[])%' and pid <> pg_backend_pid()
       limit 1`
-    await new Promise((resume) => setTimeout(resume, 10))
-  })
-  assert.ok(misused > 5)
-}, { seconds: 60 })
+      await new Promise((resume) => setTimeout(resume, 10))
+    })
+    assert.ok(misused > 5)
+  },
+  { seconds: 60 },
+)
 
 test('the store works on a table whose columns are jsonb, text and timestamptz', async () => {
   await db.sql`create schema modern`

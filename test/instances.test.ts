@@ -6,7 +6,7 @@ import postgres, { type Sql } from 'postgres'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
 import { promises } from './support/promise.ts'
-import { endless, row, sessionOf, Store, withStore } from './support/store.ts'
+import { endless, row, Store, sessionOf, withStore } from './support/store.ts'
 
 const db = await database('instances')
 await db.sql.unsafe(tableSql)
@@ -14,7 +14,12 @@ await db.sql.unsafe(`create schema elsewhere; set search_path = elsewhere; ${tab
 const test = promises('instances')
 
 const shout = (value: unknown) => (typeof value === 'string' ? value.toUpperCase() : value)
-const textType = { to: 25, from: [25, 1043], serialize: (x: string) => `<${x}>`, parse: (x: string) => `[${x}]` }
+const textType = {
+  to: 25,
+  from: [25, 1043],
+  serialize: (x: string) => `<${x}>`,
+  parse: (x: string) => `[${x}]`,
+}
 const jsonType = { to: 114, from: [114, 3802], serialize: () => '"x"', parse: () => 'parsed by the app' }
 const numberType = { to: 701, from: [701], serialize: () => '0', parse: () => 0 }
 
@@ -45,7 +50,10 @@ for (const [name, options] of Object.entries(hostile)) {
   test(`an instance with ${name} makes no difference, and is not used`, async () => {
     const applicationName = `app of ${name}`.slice(0, 60)
     const { connection, ...rest } = options as { connection?: object }
-    const sql = postgres(db.url, { ...rest, connection: { ...connection, application_name: applicationName } }) as Sql<any>
+    const sql = postgres(db.url, {
+      ...rest,
+      connection: { ...connection, application_name: applicationName },
+    }) as Sql<any>
     const before = snapshot(sql)
     const used: unknown[] = []
     const unsafe = sql.unsafe
@@ -135,8 +143,10 @@ test('rows that were not asked for serve nobody: STORE_MISMATCH', async () => {
   const own = postgres(db.url, { max: 1 })
   await withStore({ conString: db.url }, (store) => store.set('victim', sessionOf({ user: 'victim' })))
   const answers: Record<string, (text: string) => string> = {
-    'the row of another': (text) => text.replace('s.sid = any($1::text::text[])', "$1::text is not null and s.sid = 'victim'"),
-    'columns of another statement': (text) => (/for|insert/.test(text) ? text : text.replace(/select .*\n.*from/, 'select s.sid::text from')),
+    'the row of another': (text) =>
+      text.replace('s.sid = any($1::text::text[])', "$1::text is not null and s.sid = 'victim'"),
+    'columns of another statement': (text) =>
+      /for|insert/.test(text) ? text : text.replace(/select .*\n.*from/, 'select s.sid::text from'),
   }
   for (const [name, change] of Object.entries(answers)) {
     const wrapper = Object.assign(() => {}, {

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { type Batch, Lanes, type LanesOptions } from '../src/lanes.ts'
-import { promises } from './support/promise.ts'
 import { failure } from './support/failure.ts'
+import { promises } from './support/promise.ts'
 
 const test = promises('lanes')
 
@@ -24,7 +24,8 @@ function backend(options: Partial<LanesOptions<Op, string>> = {}) {
     maxWeight: 100,
     kind: (op) => (op.verb === 'read' ? 'read' : 'write'),
     weigh: (op) => op.weight ?? 1,
-    fold: (a, b) => (a.verb === b.verb && a.verb !== 'other' ? { verb: a.verb, text: `${a.text}${b.text}` } : undefined),
+    fold: (a, b) =>
+      a.verb === b.verb && a.verb !== 'other' ? { verb: a.verb, text: `${a.text}${b.text}` } : undefined,
     run: (batch) =>
       new Promise((resolve, reject) => {
         sent.push({ batch, end: (answers) => resolve(answers ?? [...batch.keys]), fail: reject })
@@ -126,7 +127,12 @@ test('operations on one key fold while they wait, and never into what has left',
 test('a promised operation keeps its place, and one whose promise fails leaves it', async () => {
   const { lanes, sent } = backend()
   let know: (op: Op) => void = () => {}
-  const promised = lanes.submit('a', new Promise<Op>((resolve) => { know = resolve }))
+  const promised = lanes.submit(
+    'a',
+    new Promise<Op>((resolve) => {
+      know = resolve
+    }),
+  )
   const broken = failure(lanes.submit('a', Promise.reject(new Error('broken'))))
   const behind = lanes.submit('a', { verb: 'append', text: 'behind' })
   await tick()
@@ -165,7 +171,10 @@ test('a batch that fails for one of its members fails only that one, after few s
 
 test('a batch that fails otherwise fails all its members, and the lane goes on', async () => {
   const { lanes, sent } = backend()
-  const both = [failure(lanes.submit('a', { verb: 'append' })), failure(lanes.submit('b', { verb: 'append' }))]
+  const both = [
+    failure(lanes.submit('a', { verb: 'append' })),
+    failure(lanes.submit('b', { verb: 'append' })),
+  ]
   await tick()
   sent[0]?.fail(new Error('down'))
   assert.deepEqual(

@@ -89,26 +89,30 @@ test('a new session, a plain object, and a loaded session under another sid are 
     assert.equal((await row(db.sql, 'plain')).n, 2)
   }))
 
-test('1,000 times, two processes: one saves a loaded session while the other destroys it, and no row remains', async () => {
-  const rounds = 1000
-  const [saver, destroyer] = [worker('logout', { url: db.url }), worker('logout', { url: db.url })]
-  try {
-    await Promise.all([saver.next(), destroyer.next()])
-    const sids = Array.from({ length: rounds }, (_, i) => `race-${i}`)
-    await db.sql`
+test(
+  '1,000 times, two processes: one saves a loaded session while the other destroys it, and no row remains',
+  async () => {
+    const rounds = 1000
+    const [saver, destroyer] = [worker('logout', { url: db.url }), worker('logout', { url: db.url })]
+    try {
+      await Promise.all([saver.next(), destroyer.next()])
+      const sids = Array.from({ length: rounds }, (_, i) => `race-${i}`)
+      await db.sql`
       insert into session select sid, ${JSON.stringify(sessionOf())}::text::json, now() + interval '1 hour'
       from unnest(${sids}::text[]) sid`
-    saver.tell({ verb: 'load', sids })
-    assert.equal(await saver.next(), rounds)
-    saver.tell({ verb: 'save', sids })
-    destroyer.tell({ verb: 'destroy', sids })
-    const [saved, destroyed] = await Promise.all([saver.next(), destroyer.next()])
-    assert.deepEqual([saved, destroyed], [rounds, rounds], 'every operation succeeded')
-    const left = await db.sql`select sid from session where sid like 'race-%'`
-    assert.equal(left.length, 0)
-  } finally {
-    await Promise.all([saver.end(), destroyer.end()])
-  }
-}, { seconds: 60 })
+      saver.tell({ verb: 'load', sids })
+      assert.equal(await saver.next(), rounds)
+      saver.tell({ verb: 'save', sids })
+      destroyer.tell({ verb: 'destroy', sids })
+      const [saved, destroyed] = await Promise.all([saver.next(), destroyer.next()])
+      assert.deepEqual([saved, destroyed], [rounds, rounds], 'every operation succeeded')
+      const left = await db.sql`select sid from session where sid like 'race-%'`
+      assert.equal(left.length, 0)
+    } finally {
+      await Promise.all([saver.end(), destroyer.end()])
+    }
+  },
+  { seconds: 60 },
+)
 
 test('no connection is left behind', () => db.drop())

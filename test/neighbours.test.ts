@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { database, tableSql } from './support/database.ts'
 import { incumbent } from './support/incumbent.ts'
 import { promises } from './support/promise.ts'
-import { endless, putRow, row, sessionOf, Store } from './support/store.ts'
+import { endless, putRow, row, Store, sessionOf } from './support/store.ts'
 
 for (const timeZone of ['UTC', 'America/New_York', 'Asia/Kolkata']) {
   const db = await database(`neighbours_${timeZone}`, { timeZone })
@@ -87,7 +87,12 @@ for (const timeZone of ['UTC', 'America/New_York', 'Asia/Kolkata']) {
 
   if (timeZone === 'America/New_York') {
     test('the hour that daylight saving repeats or leaves out is the same to both', async () => {
-      for (const moment of ['2030-11-03T05:30:00Z', '2030-11-03T06:30:00Z', '2031-03-09T06:59:59Z', '2031-03-09T07:00:00Z']) {
+      for (const moment of [
+        '2030-11-03T05:30:00Z',
+        '2030-11-03T06:30:00Z',
+        '2031-03-09T06:59:59Z',
+        '2031-03-09T07:00:00Z',
+      ]) {
         const session = sessionOf()
         session.cookie.expires = new Date(moment)
         await ours.set('dst-ours', session)
@@ -97,53 +102,60 @@ for (const timeZone of ['UTC', 'America/New_York', 'Asia/Kolkata']) {
     })
   }
 
-  test('any sequence of operations, split between the two, is visible to both as to a model', async () => {
-    const sid = fc.constantFrom('m1', 'm2', 'm3')
-    const seconds = fc.constantFrom(-5, 300, 600)
-    const who = fc.constantFrom('ours', 'theirs')
-    const step = fc.oneof(
-      fc.record({ who, verb: fc.constant('set' as const), sid, seconds, data: fc.jsonValue() }),
-      fc.record({ who, verb: fc.constant('touch' as const), sid, seconds }),
-      fc.record({ who, verb: fc.constant('destroy' as const), sid }),
-      fc.record({ who, verb: fc.constant('prune' as const) }),
-    )
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
-        await db.sql`delete from session`
-        const model = new Map<string, { data: string; expire: number }>()
-        for (const each of steps) {
-          const session = sessionOf('data' in each ? { data: each.data } : {}, 'seconds' in each ? each.seconds : 0)
-          const expire = Number(session.cookie.expires)
-          if (each.verb === 'set') {
-            await (each.who === 'ours' ? ours : theirs).set(each.sid, session)
-            model.set(each.sid, { data: JSON.stringify(each.data), expire })
-          } else if (each.verb === 'touch') {
-            await (each.who === 'ours' ? ours : theirs).touch(each.sid, session)
-            const held = model.get(each.sid)
-            // Theirs revives an expired row that is not yet pruned; ours leaves it dead.
-            if (held && (each.who === 'theirs' || held.expire > Date.now())) held.expire = expire
-          } else if (each.verb === 'destroy') {
-            await (each.who === 'ours' ? ours : theirs).destroy(each.sid)
-            model.delete(each.sid)
-          } else {
-            await (each.who === 'ours' ? ours.pruneSessions() : theirs.prune())
-            for (const [key, held] of model) if (held.expire < Date.now()) model.delete(key)
+  test(
+    'any sequence of operations, split between the two, is visible to both as to a model',
+    async () => {
+      const sid = fc.constantFrom('m1', 'm2', 'm3')
+      const seconds = fc.constantFrom(-5, 300, 600)
+      const who = fc.constantFrom('ours', 'theirs')
+      const step = fc.oneof(
+        fc.record({ who, verb: fc.constant('set' as const), sid, seconds, data: fc.jsonValue() }),
+        fc.record({ who, verb: fc.constant('touch' as const), sid, seconds }),
+        fc.record({ who, verb: fc.constant('destroy' as const), sid }),
+        fc.record({ who, verb: fc.constant('prune' as const) }),
+      )
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+          await db.sql`delete from session`
+          const model = new Map<string, { data: string; expire: number }>()
+          for (const each of steps) {
+            const session = sessionOf(
+              'data' in each ? { data: each.data } : {},
+              'seconds' in each ? each.seconds : 0,
+            )
+            const expire = Number(session.cookie.expires)
+            if (each.verb === 'set') {
+              await (each.who === 'ours' ? ours : theirs).set(each.sid, session)
+              model.set(each.sid, { data: JSON.stringify(each.data), expire })
+            } else if (each.verb === 'touch') {
+              await (each.who === 'ours' ? ours : theirs).touch(each.sid, session)
+              const held = model.get(each.sid)
+              // Theirs revives an expired row that is not yet pruned; ours leaves it dead.
+              if (held && (each.who === 'theirs' || held.expire > Date.now())) held.expire = expire
+            } else if (each.verb === 'destroy') {
+              await (each.who === 'ours' ? ours : theirs).destroy(each.sid)
+              model.delete(each.sid)
+            } else {
+              await (each.who === 'ours' ? ours.pruneSessions() : theirs.prune())
+              for (const [key, held] of model) if (held.expire < Date.now()) model.delete(key)
+            }
           }
-        }
-        const alive = [...model].filter(([, held]) => held.expire > Date.now())
-        for (const name of ['m1', 'm2', 'm3']) {
-          const held = alive.find(([key]) => key === name)?.[1]
-          const [we, they] = [(await ours.get(name)) as any, await theirs.get(name)]
-          assert.equal(we ? JSON.stringify(we.data) : undefined, held?.data)
-          assert.equal(they ? JSON.stringify(they.data) : undefined, held?.data)
-          if (held) assert.equal(expiresOf(we), Math.ceil(held.expire / 1000))
-        }
-        assert.deepEqual((await ours.ids()).sort(), alive.map(([key]) => key).sort())
-        assert.equal((await db.sql`select from session`).length, model.size)
-      }),
-      { numRuns: 60 },
-    )
-  }, { seconds: 60 })
+          const alive = [...model].filter(([, held]) => held.expire > Date.now())
+          for (const name of ['m1', 'm2', 'm3']) {
+            const held = alive.find(([key]) => key === name)?.[1]
+            const [we, they] = [(await ours.get(name)) as any, await theirs.get(name)]
+            assert.equal(we ? JSON.stringify(we.data) : undefined, held?.data)
+            assert.equal(they ? JSON.stringify(they.data) : undefined, held?.data)
+            if (held) assert.equal(expiresOf(we), Math.ceil(held.expire / 1000))
+          }
+          assert.deepEqual((await ours.ids()).sort(), alive.map(([key]) => key).sort())
+          assert.equal((await db.sql`select from session`).length, model.size)
+        }),
+        { numRuns: 60 },
+      )
+    },
+    { seconds: 60 },
+  )
 
   test('no connection is left behind', async () => {
     await Promise.all([ours.close(), theirs.close()])

@@ -5,7 +5,7 @@ import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
 import { script } from './support/processes.ts'
 import { promises } from './support/promise.ts'
-import { putRow, row, sessionOf, Store, withStore } from './support/store.ts'
+import { putRow, row, Store, sessionOf, withStore } from './support/store.ts'
 
 const db = await database('outcome')
 await db.sql.unsafe(tableSql)
@@ -79,19 +79,22 @@ test('a failure that nobody listens to goes to errorLog, once, and not to the pr
   const rejections: unknown[] = []
   const listener = (error: unknown) => rejections.push(error)
   process.on('unhandledRejection', listener)
-  await withStore({ ...at, tableName: 'absent', errorLog: (...values) => logged.push(values) }, async (store) => {
-    void store.destroy('a')
-    // As express-session does for req.session.destroy().
-    store.destroy('b', undefined)
-    await new Promise((resume) => setTimeout(resume, 200))
-    assert.equal(logged.length, 2)
-    assert.match(String(logged[0]?.[0]), /`destroy` failed/)
-    assert.equal((logged[0]?.[1] as any).code, '42P01')
-    await failure(store.destroy('c'))
-    await store.destroy('d').catch(() => {})
-    await store.destroy('e').then(undefined, () => {})
-    assert.equal(logged.length, 2, 'who listens is told alone')
-  })
+  await withStore(
+    { ...at, tableName: 'absent', errorLog: (...values) => logged.push(values) },
+    async (store) => {
+      void store.destroy('a')
+      // As express-session does for req.session.destroy().
+      store.destroy('b', undefined)
+      await new Promise((resume) => setTimeout(resume, 200))
+      assert.equal(logged.length, 2)
+      assert.match(String(logged[0]?.[0]), /`destroy` failed/)
+      assert.equal((logged[0] as any)[1].code, '42P01')
+      await failure(store.destroy('c'))
+      await store.destroy('d').catch(() => {})
+      await store.destroy('e').then(undefined, () => {})
+      assert.equal(logged.length, 2, 'who listens is told alone')
+    },
+  )
   await new Promise((resume) => setImmediate(resume))
   process.removeListener('unhandledRejection', listener)
   assert.deepEqual(rejections, [])

@@ -2,7 +2,16 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +27,12 @@ const app = mkdtempSync(join(tmpdir(), 'package-'))
 const modules = join(app, 'node_modules')
 const home = join(modules, 'connect-postgres-simple')
 const run = (program: string, args: string[], cwd = app) =>
-  execFileSync(program, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, DATABASE_URL: db.url } })
+  execFileSync(program, args, {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, DATABASE_URL: db.url },
+  })
 
 /** Stores and loads on an empty database, and prints what came back. */
 const use = `
@@ -28,25 +42,38 @@ const use = `
     .then((found) => console.log('found ' + found.n))
     .then(() => store.close())`
 
-test('the tarball holds what is documented and nothing else', () => {
-  run('npm', ['run', 'build'], root)
-  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', app], root))
-  const files: string[] = packed.files.map(({ path }: { path: string }) => path)
-  assert.deepEqual(
-    files.filter((file) => !file.startsWith('dist/')).sort(),
-    ['LICENSE', 'README.md', 'package.json', 'table.sql'],
-  )
-  assert.deepEqual(
-    files.filter((file) => !/\.(js|d\.ts)$/.test(file) && file.startsWith('dist/')),
-    ['dist/index.cjs', 'dist/index.d.cts'],
-  )
-  mkdirSync(home, { recursive: true })
-  run('tar', ['-xzf', packed.filename, '--strip-components=1', '-C', home])
-  for (const peer of ['express-session', 'postgres', '@types/express-session', '@types/express', '@types/node']) {
-    mkdirSync(dirname(join(modules, peer)), { recursive: true })
-    symlinkSync(join(root, 'node_modules', peer), join(modules, peer))
-  }
-}, { seconds: 120 })
+test(
+  'the tarball holds what is documented and nothing else',
+  () => {
+    const [packed] = JSON.parse(
+      run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', app], root),
+    )
+    const files: string[] = packed.files.map(({ path }: { path: string }) => path)
+    assert.deepEqual(files.filter((file) => !file.startsWith('dist/')).sort(), [
+      'LICENSE',
+      'README.md',
+      'package.json',
+      'table.sql',
+    ])
+    assert.deepEqual(
+      files.filter((file) => !/\.(js|d\.ts)$/.test(file) && file.startsWith('dist/')),
+      ['dist/index.cjs', 'dist/index.d.cts'],
+    )
+    mkdirSync(home, { recursive: true })
+    run('tar', ['-xzf', packed.filename, '--strip-components=1', '-C', home])
+    for (const peer of [
+      'express-session',
+      'postgres',
+      '@types/express-session',
+      '@types/express',
+      '@types/node',
+    ]) {
+      mkdirSync(dirname(join(modules, peer)), { recursive: true })
+      symlinkSync(join(root, 'node_modules', peer), join(modules, peer))
+    }
+  },
+  { seconds: 120 },
+)
 
 test('require gives the factory, and the store works on an empty database', async () => {
   writeFileSync(
@@ -80,7 +107,12 @@ test('bundled into one file, far from the package, it needs no other file', asyn
       minify: true,
       platform: 'node',
       format,
-      banner: format === 'esm' ? { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)" } : {},
+      banner:
+        format === 'esm'
+          ? {
+              js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)",
+            }
+          : {},
     })
     await db.sql`drop table if exists session`
     assert.equal(run(process.execPath, [outfile], away), 'found 1\n')
@@ -88,15 +120,32 @@ test('bundled into one file, far from the package, it needs no other file', asyn
   }
 })
 
-test('its types are right for a CommonJS and for an ES module app', () => {
-  for (const file of ['user.cts', 'user.mts']) copyFileSync(join(root, 'test/package', file), join(app, file))
-  const tsc = join(root, 'node_modules/typescript/bin/tsc')
-  const options = ['--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,esnext.disposable', '--strict', '--noEmit']
-  run(process.execPath, [tsc, ...options, 'user.cts', 'user.mts'])
-}, { seconds: 60 })
+test(
+  'its types are right for a CommonJS and for an ES module app',
+  () => {
+    for (const file of ['user.cts', 'user.mts'])
+      copyFileSync(join(root, 'test/package', file), join(app, file))
+    const tsc = join(root, 'node_modules/typescript/bin/tsc')
+    const options = [
+      '--module',
+      'nodenext',
+      '--target',
+      'es2022',
+      '--lib',
+      'es2022,esnext.disposable',
+      '--strict',
+      '--noEmit',
+    ]
+    run(process.execPath, [tsc, ...options, 'user.cts', 'user.mts'])
+  },
+  { seconds: 60 },
+)
 
 test('table.sql is exported, for psql', () => {
-  writeFileSync(join(app, 'where.cjs'), `process.stdout.write(require.resolve('connect-postgres-simple/table.sql'))`)
+  writeFileSync(
+    join(app, 'where.cjs'),
+    `process.stdout.write(require.resolve('connect-postgres-simple/table.sql'))`,
+  )
   assert.equal(readFileSync(run(process.execPath, ['where.cjs']), 'utf8'), tableSql)
 })
 

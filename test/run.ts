@@ -1,7 +1,7 @@
 // Runs all tests, or those whose file name holds the first argument, on a PostgreSQL of their own, under c8 and within
 // a time limit. Ends with a line that counts, and fails unless every test that exists has run and passed.
 
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { startPostgres } from './support/postgres.js'
@@ -10,11 +10,18 @@ const LIMIT_MINUTES = 20
 const pattern = process.argv[2] ?? ''
 const program = (path: string) => fileURLToPath(new URL(`../node_modules/${path}`, import.meta.url))
 
+// What the demo and the package's users run.
+execFileSync(process.execPath, [fileURLToPath(new URL('../scripts/build.js', import.meta.url))], {
+  stdio: 'inherit',
+})
+
 const postgres = await startPostgres({
   // Not UTC, with daylight saving, off by half an hour: what is only right in UTC fails.
   flags: ['-c', 'timezone=America/St_Johns', '-c', 'fsync=off', '-c', 'max_connections=300'],
 })
-process.once('SIGINT', () => postgres.stop().finally(() => process.exit(130)))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => postgres.stop().finally(() => process.exit(130)))
+}
 
 const uvu = ['--import', 'tsx', program('uvu/bin.js'), 'test']
 const only = pattern !== ''

@@ -22,7 +22,8 @@ async function definition(schema: string): Promise<unknown> {
     select table_name, column_name, data_type, datetime_precision, character_maximum_length, is_nullable, column_default,
       collation_name
     from information_schema.columns where table_schema = ${schema} order by table_name, ordinal_position`
-  const indexes = await db.sql`select tablename, indexname, indexdef from pg_indexes where schemaname = ${schema} order by 2`
+  const indexes =
+    await db.sql`select tablename, indexname, indexdef from pg_indexes where schemaname = ${schema} order by 2`
   const constraints = await db.sql`
     select conname, contype, condeferrable, pg_get_constraintdef(oid) from pg_constraint
     where connamespace = ${schema}::regnamespace and contype <> 'n' order by 1`
@@ -39,30 +40,42 @@ test('the table is that of connect-pg-simple, with the same names', async () => 
   await withStore(creating({ schemaName: 'ours' }), (store) => store.createTable())
   const pool = new pg.Pool({ connectionString: db.url })
   const Incumbent = connectPgSimple(session)
-  const incumbent = new Incumbent({ pool, schemaName: 'theirs', createTableIfMissing: true, pruneSessionInterval: false })
+  const incumbent = new Incumbent({
+    pool,
+    schemaName: 'theirs',
+    createTableIfMissing: true,
+    pruneSessionInterval: false,
+  })
   await new Promise((resolve) => incumbent.get('x', resolve))
   await incumbent.close()
   await pool.end()
   assert.deepEqual(await definition('ours'), await definition('theirs'))
 })
 
-test('twenty processes that start at once on an empty database all work, on one table', async () => {
-  const own = await database('table_twenty')
-  try {
-    const results = await gather(
-      Array.from({ length: 20 }, (_, i) => worker('create-table', { url: own.url, sid: `sid-${i}` })),
-    )
-    assert.deepEqual(
-      results,
-      Array.from({ length: 20 }, () => 'stored'),
-    )
-    assert.equal((await own.sql`select from session`).length, 20)
-    assert.equal((await own.sql`select from pg_class where relkind = 'r' and relname = 'session'`).length, 1)
-    assert.equal((await own.sql`select from pg_indexes where tablename = 'session'`).length, 2)
-  } finally {
-    await own.drop()
-  }
-}, { seconds: 120 })
+test(
+  'twenty processes that start at once on an empty database all work, on one table',
+  async () => {
+    const own = await database('table_twenty')
+    try {
+      const results = await gather(
+        Array.from({ length: 20 }, (_, i) => worker('create-table', { url: own.url, sid: `sid-${i}` })),
+      )
+      assert.deepEqual(
+        results,
+        Array.from({ length: 20 }, () => 'stored'),
+      )
+      assert.equal((await own.sql`select from session`).length, 20)
+      assert.equal(
+        (await own.sql`select from pg_class where relkind = 'r' and relname = 'session'`).length,
+        1,
+      )
+      assert.equal((await own.sql`select from pg_indexes where tablename = 'session'`).length, 2)
+    } finally {
+      await own.drop()
+    }
+  },
+  { seconds: 120 },
+)
 
 test('many stores in one process, on many connections, create it once and all work', async () => {
   for (let round = 0; round < 10; round++) {
@@ -95,7 +108,8 @@ test('an index name that another table has taken does not keep the table from be
   await db.sql`create table taken.other (a int constraint session_pkey primary key)`
   await db.sql`create index "IDX_session_expire" on taken.other (a)`
   await withStore(creating({ schemaName: 'taken' }), (store) => store.set('a', sessionOf()))
-  const indexes = await db.sql`select indexdef from pg_indexes where schemaname = 'taken' and tablename = 'session'`
+  const indexes =
+    await db.sql`select indexdef from pg_indexes where schemaname = 'taken' and tablename = 'session'`
   assert.equal(indexes.filter(({ indexdef }) => indexdef.includes('(expire)')).length, 1)
   assert.equal(indexes.length, 2)
 })
@@ -103,7 +117,10 @@ test('an index name that another table has taken does not keep the table from be
 test('when the name itself is taken by what is no table, the error says so', async () => {
   await db.sql`create schema typed`
   await db.sql`create type typed.session as enum ('a')`
-  assert.match((await failure(withStore(creating({ schemaName: 'typed' }), (store) => store.createTable()))).code, /^42/)
+  assert.match(
+    (await failure(withStore(creating({ schemaName: 'typed' }), (store) => store.createTable()))).code,
+    /^42/,
+  )
 })
 
 test('a first creation that fails is tried again at the next operation', () =>
@@ -182,11 +199,9 @@ test('names with quotes, dots, capitals, dollars, and of any length are names', 
       })
     }
   }
-  const made = await db.sql`select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace`
-  assert.deepEqual(
-    new Set(made.map(({ relname }) => relname)),
-    new Set(names.map((name) => cut(name))),
-  )
+  const made =
+    await db.sql`select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace`
+  assert.deepEqual(new Set(made.map(({ relname }) => relname)), new Set(names.map((name) => cut(name))))
 })
 
 test('a"."b is a schema and a table, as in connect-pg-simple', async () => {

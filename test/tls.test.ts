@@ -64,7 +64,9 @@ test('sslrootcert names who vouches for it', () =>
   }))
 
 test('the process exits by itself when only idle encrypted connections are left', async () => {
-  const { code, signal, output } = await script('exiting-app', { MODE: 'timer', URL_OF_TEST: trusted }).ended(15)
+  const { code, signal, output } = await script('exiting-app', { MODE: 'timer', URL_OF_TEST: trusted }).ended(
+    15,
+  )
   assert.deepEqual([code, signal], [0, null], output)
   assert.ok(Number(/left alone for (\d+)/.exec(output)?.[1]) < 5000, output)
 })

@@ -4,7 +4,11 @@ import postgres = require('postgres')
 import connectPostgresSimple = require('connect-postgres-simple')
 
 const Store = connectPostgresSimple(session)
-const options: connectPostgresSimple.Options = { postgres: postgres(), tableName: 'a', ttl: (_session, sid) => sid.length }
+const options: connectPostgresSimple.Options = {
+  postgres: postgres(),
+  tableName: 'a',
+  ttl: (_session, sid) => sid.length,
+}
 const store: connectPostgresSimple.PostgresStore = new Store(options)
 session({ store, secret: 'x' })
 store.get('a', (_error, found) => found?.cookie)
@@ -12,4 +16,5 @@ const length: Promise<number> = store.length()
 const closed: Promise<void> = store.close()
 // @ts-expect-error a wrong option is found by the compiler
 new Store({ tablename: 'a' })
+
 export { closed, length }

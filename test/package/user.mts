@@ -1,5 +1,10 @@
 // An ES module app in TypeScript.
-import connectPostgresSimple, { type Entry, type Options, type PostgresStore, type Serializer } from 'connect-postgres-simple'
+import connectPostgresSimple, {
+  type Entry,
+  type Options,
+  type PostgresStore,
+  type Serializer,
+} from 'connect-postgres-simple'
 import session from 'express-session'
 import postgres from 'postgres'
 
@@ -10,7 +15,11 @@ declare module 'express-session' {
 }
 
 const serializer: Serializer = { stringify: JSON.stringify, parse: JSON.parse }
-const options: Options = { postgres: postgres({ transform: postgres.camel }), serializer, pruneSessionInterval: false }
+const options: Options = {
+  postgres: postgres({ transform: postgres.camel }),
+  serializer,
+  pruneSessionInterval: false,
+}
 const store: PostgresStore = new (connectPostgresSimple(session))(options)
 connectPostgresSimple({ Store: session.Store })
 session({ store, secret: 'x' })
@@ -21,5 +30,6 @@ for await (const { sid, session: each, expires } of store.entries() as AsyncIter
   expires.getTime()
 }
 // @ts-expect-error a wrong value is found by the compiler
-new (connectPostgresSimple(session))({ ttl: 'a day' })
+;new (connectPostgresSimple(session))({ ttl: 'a day' })
+
 export { user }

@@ -1,12 +1,15 @@
 // A real Express app in front of a store, on a real port, and a browser that keeps cookies. Knows only the contract.
 
+import { createRequire } from 'node:module'
 import type { AddressInfo, Server } from 'node:net'
 import express5 from 'express'
 import session from 'express-session'
-import { createRequire } from 'node:module'
 
 const require = createRequire(import.meta.url)
-export const versions: Record<string, () => express5.Express> = { 'Express 4': require('express4'), 'Express 5': express5 }
+export const versions: Record<string, () => express5.Express> = {
+  'Express 4': require('express4'),
+  'Express 5': express5,
+}
 
 export interface App {
   readonly url: string

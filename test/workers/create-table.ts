@@ -5,7 +5,9 @@ import { sessionOf, withStore } from '../support/store.ts'
 const { url, sid } = JSON.parse(process.argv[2] as string)
 process.send?.('ready')
 process.once('message', () =>
-  withStore({ conString: url, createTableIfMissing: true, max: 2 }, (store) => store.set(sid, sessionOf())).then(
+  withStore({ conString: url, createTableIfMissing: true, max: 2 }, (store) =>
+    store.set(sid, sessionOf()),
+  ).then(
     () => process.send?.('stored'),
     (error) => process.send?.(`${error.code} ${error.message}`),
   ),

@@ -2,7 +2,7 @@
 
 import postgres from 'postgres'
 import { browser, serve } from '../support/app.ts'
-import { sessionOf, Store } from '../support/store.ts'
+import { Store, sessionOf } from '../support/store.ts'
 
 const url = process.env['URL_OF_TEST'] as string
 const mode = process.env['MODE']

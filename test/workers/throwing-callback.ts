@@ -1,6 +1,6 @@
 // Callbacks that throw: counts how often each is called, and how many exceptions reach the process.
 
-import { sessionOf, Store } from '../support/store.ts'
+import { Store, sessionOf } from '../support/store.ts'
 
 const store = new Store({ conString: process.env['URL_OF_TEST'] as string })
 const calls = { get: 0, set: 0, touch: 0, uncaught: 0 }
