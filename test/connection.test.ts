@@ -1,10 +1,11 @@
 // The way to the server: deadlines, retries, and connections that are lost, refused or borrowed.
 
 import assert from 'node:assert/strict'
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import postgres from 'postgres'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
+import { port } from './support/port.ts'
 import { promises } from './support/promise.ts'
 import { putRow, row, Store, sessionOf, withStore } from './support/store.ts'
 
@@ -19,24 +20,6 @@ const pids = async () =>
     select pid from pg_stat_activity
     where datname = current_database() and query like '%to_timestamp%' and pid <> pg_backend_pid()`
   ).map(({ pid }) => pid)
-
-/** A port that does what the test says with each connection. */
-async function port(on: (socket: Socket) => void): Promise<{ number: number; close(): Promise<void> }> {
-  const sockets = new Set<Socket>()
-  const server: Server = createServer((socket) => {
-    sockets.add(socket.on('error', () => {}))
-    on(socket)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    number: (server.address() as { port: number }).port,
-    close: () =>
-      new Promise((resolve) => {
-        for (const socket of sockets) socket.destroy()
-        server.close(() => resolve())
-      }),
-  }
-}
 
 const through = (number: number) => {
   const url = new URL(db.url)

@@ -21,7 +21,6 @@ export interface Database {
 export async function database(name: string, { timeZone }: { timeZone?: string } = {}): Promise<Database> {
   const admin = postgres(SERVER as string, { max: 1, onnotice() {} })
   const own = `test_${name.replaceAll(/\W/g, '_')}_${process.pid}`
-  await admin.unsafe(`drop database if exists "${own}" with (force)`)
   await admin.unsafe(`create database "${own}"`)
   if (timeZone) await admin.unsafe(`alter database "${own}" set timezone = '${timeZone}'`)
   const url = new URL(SERVER as string)
@@ -34,7 +33,8 @@ export async function database(name: string, { timeZone }: { timeZone?: string }
       await sql.end({ timeout: 5 })
       try {
         const left = await whoIsLeft(admin, own)
-        await admin.unsafe(`drop database "${own}" with (force)`)
+        await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${own}`
+        await admin.unsafe(`drop database "${own}"`)
         if (left.length > 0) throw new Error(`connections left behind: ${left.join(', ')}`)
       } finally {
         await admin.end({ timeout: 5 })
