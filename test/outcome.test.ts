@@ -84,7 +84,7 @@ test('a failure that nobody listens to goes to errorLog, once, and not to the pr
     async (store) => {
       void store.destroy('a')
       // As express-session does for req.session.destroy().
-      store.destroy('b', undefined)
+      void store.destroy('b', undefined)
       await new Promise((resume) => setTimeout(resume, 200))
       assert.equal(logged.length, 2)
       assert.match(String(logged[0]?.[0]), /`destroy` failed/)
