@@ -32,6 +32,8 @@ try {
 
   // The service that has not moved yet.
   const pool = new pg.Pool({ connectionString: database.url })
+  // pg would end the process when the server ends an idle connection.
+  pool.on('error', () => {})
   const PgStore = connectPgSimple(session)
   const before = new PgStore({ pool })
   undo.push(

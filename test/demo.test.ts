@@ -49,7 +49,7 @@ test(
       assert.match(await look(here), /Nobody is logged in/)
     }
 
-    demo.child.kill('SIGINT')
+    demo.ctrlC()
     const { code, signal, output } = await demo.ended()
     assert.deepEqual([code, signal], [0, null], output)
     assert.deepEqual(leftovers(), before)
@@ -64,7 +64,7 @@ test(
     const before = leftovers()
     const demo = program(process.execPath, [main], { PORT: '0', DATABASE_URL: '' })
     while (leftovers().length === before.length) await new Promise((resume) => setTimeout(resume, 5))
-    demo.child.kill('SIGINT')
+    demo.ctrlC()
     await demo.ended()
     assert.deepEqual(leftovers(), before)
   },

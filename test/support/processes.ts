@@ -67,6 +67,8 @@ export interface Ended {
 
 export interface Program {
   readonly child: ChildProcess
+  /** As a terminal does it: to the program and everything it has started. */
+  ctrlC(): void
   /** Resolves with the first match in what the program prints. */
   printed(pattern: RegExp): Promise<RegExpExecArray>
   /** Resolves when it has ended; after so many seconds it is killed and this fails. */
@@ -75,7 +77,12 @@ export interface Program {
 
 export function program(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Program {
   const started = Date.now()
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, for Ctrl-C.
+    detached: true,
+  })
   let output = ''
   let heard = () => {}
   const hear = (chunk: Buffer) => {
@@ -92,6 +99,7 @@ export function program(command: string, args: string[], env: NodeJS.ProcessEnv 
   )
   return {
     child,
+    ctrlC: () => void process.kill(-(child.pid as number), 'SIGINT'),
     async printed(pattern) {
       for (;;) {
         const match = pattern.exec(output)
