@@ -10,16 +10,30 @@ import { list } from './statements.ts'
 
 type Values = Partial<Record<'sess' | 'expire' | 'floor', string | number>>
 
-/** In the order that the statement of the batch's verb names them. @param now in seconds since 1970 */
-export function parametersOf({ keys, ops }: Batch<Operation>, now: number): string[] {
+// Other stores hold a row's lock for the time of a statement. Who holds one longer keeps a batch, and its lane, only this
+// long at a time.
+const PATIENCE_MS = 250
+
+/**
+ * In the order in which the statement of the batch's verb names them.
+ * @param now in seconds since 1970
+ * @param leftMs until the batch is given up; by then the server must have given up waiting for locks
+ */
+export function parametersOf({ keys, ops }: Batch<Operation>, now: number, leftMs: number): string[] {
   const all = (name: keyof Values) => list(ops.map((op) => (op as Values)[name] ?? ''))
   const sids = list(keys)
+  const patience = milliseconds(Math.min(PATIENCE_MS, leftMs))
   const verb = ops[0]?.verb
   if (verb === 'get') return [sids, String(now)]
-  if (verb === 'upsert') return [sids, all('sess'), all('expire')]
-  if (verb === 'update') return [sids, all('sess'), all('expire'), all('floor')]
-  if (verb === 'touch') return [sids, all('expire'), all('floor')]
-  return [sids]
+  if (verb === 'upsert') return [sids, all('sess'), all('expire'), patience]
+  if (verb === 'update') return [sids, all('sess'), all('expire'), all('floor'), patience]
+  if (verb === 'touch') return [sids, all('expire'), all('floor'), patience]
+  return [sids, patience]
+}
+
+/** A little less, for the way to the server and back. 0 would mean for ever. */
+export function milliseconds(leftMs: number): string {
+  return String(Math.max(1, Math.floor(leftMs * 0.95)))
 }
 
 /** What the table has for each key: undefined where it has no row that is alive. @throws StoreError STORE_MISMATCH */

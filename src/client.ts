@@ -84,8 +84,9 @@ export class OwnClient implements Client {
       // With several hosts the driver swallows the error when none answers, so it hears of one; see #open.
       host: host.slice(0, 1),
       port: port.slice(0, 1),
-      shared: { retries: 0, typeArrayMap: {} },
+      // Objects that the driver writes into.
       parameters: {},
+      shared: { retries: 0, typeArrayMap: {} },
       socket: () => this.#open(),
       pass: typeof pass === 'function' ? () => this.#ask(pass) : pass,
     } as object)

@@ -19,12 +19,14 @@ const TRANSIENT = new Set([
     'ETIMEDOUT',
     'EHOSTUNREACH',
   ],
-  ...['ENETUNREACH', 'EHOSTDOWN', 'EAI_AGAIN', 'ENOTFOUND', 'ENOENT', 'STORE_PASSWORD'],
+  ...['ENETUNREACH', 'EHOSTDOWN', 'EAI_AGAIN', 'ENOTFOUND', 'STORE_PASSWORD'],
   // 08 connection lost; 57P shutdown, crash recovery, starting; 53300 too many connections
   ...['08000', '08001', '08003', '08006', '08007', '57P01', '57P02', '57P03', '57P05', '53300'],
-  // 40 deadlock, serialization; 55P03 lock not available; 26000 prepared statement unknown behind a pooler
-  ...['40001', '40P01', '40003', '55P03', '26000'],
+  // 40 deadlock, serialization; 26000 prepared statement unknown behind a pooler
+  ...['40001', '40P01', '40003', '26000'],
 ])
+
+export type Parameters = (leftMs: number) => readonly string[]
 
 export class Connection {
   readonly #clients: readonly Client[]
@@ -39,10 +41,11 @@ export class Connection {
   }
 
   /**
+   * @param parameters made anew for each attempt, from the milliseconds that are left for it
    * @param until in ms since 1970
    * @throws StoreError with the SQLSTATE or the network's code, or STORE_TIMEOUT
    */
-  async query(text: string, parameters: readonly string[], until: number): Promise<Columns[]> {
+  async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.#attempt(text, parameters, until)
       if (!(outcome instanceof StoreError)) return outcome
@@ -54,14 +57,11 @@ export class Connection {
     }
   }
 
-  async #attempt(
-    text: string,
-    parameters: readonly string[],
-    until: number,
-  ): Promise<Columns[] | StoreError> {
+  async #attempt(text: string, parameters: Parameters, until: number): Promise<Columns[] | StoreError> {
     const client = this.#idle.pop() ?? (await new Promise<Client>((take) => this.#waiting.push(take)))
     try {
-      return await client.query(text, parameters, until)
+      const leftMs = until - Date.now()
+      return leftMs > 0 ? await client.query(text, parameters(leftMs), until) : timedOut()
     } catch (error) {
       return withoutData(error)
     } finally {

@@ -32,6 +32,9 @@ export function withoutData(error: unknown): StoreError {
     const text = CLASSES_WITHOUT_DATA.test(state) ? `${message}${hint}` : 'PostgreSQL refused the statement'
     return new StoreError(state, `${text} [SQLSTATE ${state}]`)
   }
+  // The socket's file is not there. express-session takes ENOENT of `get` for "no such session": all users would be
+  // logged out while the server is away.
+  if (code === 'ENOENT') return new StoreError('ECONNREFUSED', 'Nobody listens at the socket of PostgreSQL')
   if (syscall !== undefined && code !== undefined) return new StoreError(code, String(message))
   const cause = String(code ?? name ?? 'unknown')
   return new StoreError(cause, `The connection to PostgreSQL failed [${cause}]`)

@@ -39,9 +39,6 @@ export function lentOptions(settings: Settings): DriverOptions {
     parsers: {},
     serializers: {},
     transform: { undefined: undefined, column: {}, value: {}, row: {} },
-    // Objects that the driver writes into.
-    parameters: {},
-    shared: { retries: 0, typeArrayMap: {} },
     onnotice() {},
     onnotify: undefined,
     onclose: undefined,

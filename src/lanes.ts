@@ -29,6 +29,8 @@ export interface LanesOptions<Op, Answer> {
   run(batch: Batch<Op>): Promise<readonly Answer[]>
   /** Whether a batch failed with this because of what one of its members holds. */
   isOfOneMember(error: unknown): boolean
+  /** Whether it failed because somebody else keeps what one of its keys needs. That one is tried again, by itself. */
+  isHeldUp(error: unknown): boolean
   timedOut(): Error
 }
 
@@ -44,6 +46,8 @@ interface Entry<Op, Answer> {
   op: Op | undefined
   callers: Caller<Answer>[]
   sent: boolean
+  /** Was held up: shares no batch, so that it holds up nobody else. */
+  alone: boolean
 }
 
 interface Lane<Op, Answer> {
@@ -67,12 +71,11 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
 
   /** Takes its place in the order of its key at once, also while the operation is only promised. */
   submit(key: string, op: Op | Promise<Op>): Promise<Answer> {
-    if (this.#gate !== undefined) {
-      // What is promised may fail while nobody looks: it is looked at when its turn comes.
-      if (op instanceof Promise) op.catch(() => {})
-      return this.#gate.then(() => this.#enter(key, op))
-    }
-    return this.#enter(key, op)
+    const until = Date.now() + this.#options.timeoutMs
+    if (this.#gate === undefined) return this.#enter(key, op, until)
+    // What is promised may fail while nobody looks: it is looked at when its turn comes.
+    if (op instanceof Promise) op.catch(() => {})
+    return this.#gate.then(() => this.#enter(key, op, until))
   }
 
   /** Resolves when all that was submitted before has ended, well or not. */
@@ -97,10 +100,10 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     return turn
   }
 
-  #enter(key: string, op: Op | Promise<Op>): Promise<Answer> {
+  #enter(key: string, op: Op | Promise<Op>, until: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const caller = { resolve, reject, until: Date.now() + this.#options.timeoutMs }
-      this.#sweepBy(caller.until)
+      const caller = { resolve, reject, until }
+      this.#sweepBy(until)
       const chain = this.#chains.get(key)
       const last = chain?.at(-1)
       if (last?.op !== undefined && !last.sent && !(op instanceof Promise)) {
@@ -111,7 +114,7 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
           return
         }
       }
-      const entry: Entry<Op, Answer> = { key, op: undefined, callers: [caller], sent: false }
+      const entry: Entry<Op, Answer> = { key, op: undefined, callers: [caller], sent: false, alone: false }
       if (chain) chain.push(entry)
       else this.#chains.set(key, [entry])
       if (op instanceof Promise) {
@@ -160,12 +163,12 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     let weight = 0
     for (const entry of waiting) {
       const op = entry.op as Op
-      if (batch[0] && op.verb !== batch[0].op?.verb) continue
+      if (batch[0] && (entry.alone || op.verb !== batch[0].op?.verb)) continue
       weight += this.#options.weigh(op)
       if (batch[0] && weight > this.#options.maxWeight) break
       batch.push(entry)
       entry.sent = true
-      if (batch.length === this.#options.maxKeys) break
+      if (entry.alone || batch.length === this.#options.maxKeys) break
     }
     for (const entry of batch) waiting.delete(entry)
     return batch
@@ -182,15 +185,27 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
       for (const [i, entry] of batch.entries())
         this.#end(entry, (caller) => caller.resolve(answers[i] as Answer))
     } catch (error) {
-      if (batch.length > 1 && this.#options.isOfOneMember(error)) {
-        // Halves, and halves of the half that fails: only the one at fault gets the error, after few statements.
+      const { isOfOneMember, isHeldUp } = this.#options
+      const [first, ...others] = batch
+      if (others.length > 0 && (isOfOneMember(error) || isHeldUp(error))) {
+        // Halves, and halves of the half that fails: only the one at fault is concerned, after few statements.
         const half = batch.length >> 1
         await this.#send(batch.slice(0, half))
         await this.#send(batch.slice(half))
+      } else if (first && isHeldUp(error)) {
+        this.#putBack(first)
       } else {
-        for (const entry of batch) this.#end(entry, (caller) => caller.reject(error))
+        for (const entry of batch) this.#drop(entry, error)
       }
     }
+  }
+
+  /** To the end of the queue, for as long as anybody waits for it. */
+  #putBack(entry: Entry<Op, Answer>): void {
+    entry.sent = false
+    entry.alone = true
+    if (entry.callers.length > 0) this.#offer(entry)
+    else this.#end(entry, () => {})
   }
 
   #drop(entry: Entry<Op, Answer>, error: unknown): void {

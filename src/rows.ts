@@ -3,10 +3,10 @@
 // Must not know Express, callbacks or the driver.
 
 import type { SessionData } from 'express-session'
-import { answersOf, parametersOf, rowOf } from './batches.ts'
+import { answersOf, milliseconds, parametersOf, rowOf } from './batches.ts'
 import type { Columns } from './client.ts'
-import { Connection } from './connection.ts'
-import { closed, StoreError, timedOut } from './errors.ts'
+import { Connection, type Parameters } from './connection.ts'
+import { closed, type StoreError, timedOut } from './errors.ts'
 import { type Batch, Lanes } from './lanes.ts'
 import { fold, type Operation } from './operations.ts'
 import type { Settings } from './options.ts'
@@ -28,6 +28,13 @@ const PAGE_SIZE = 200
 // 22 a value the types refuse, 23 a constraint, 54 a value too large for an index, P0 raised by a trigger.
 const OF_ONE_MEMBER = /^(22|23|54|P0)/
 
+// lock_not_available: what `lock_timeout` ends.
+const LOCKED = '55P03'
+
+const codeOf = (error: unknown): string => (error as StoreError).code
+
+const none: Parameters = () => []
+
 export class Rows {
   readonly #settings: Settings
   readonly #connection: Connection
@@ -45,7 +52,7 @@ export class Rows {
     this.#connection = new Connection(settings)
     this.#names = names(settings.tableName, settings.schemaName)
     this.#statements = statements(this.#names)
-    this.#pruner = new Pruner(settings, (limit) => this.#count('prune', [String(now()), String(limit)]))
+    this.#pruner = new Pruner(settings, (limit) => this.#count('prune', () => [String(now()), String(limit)]))
     this.#lanes = new Lanes({
       lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
       timeoutMs: settings.timeoutMs,
@@ -55,7 +62,8 @@ export class Rows {
       weigh: (op) => ('sess' in op ? op.sess.length : 0),
       fold,
       run: (batch) => this.#run(batch),
-      isOfOneMember: (error) => error instanceof StoreError && OF_ONE_MEMBER.test(error.code),
+      isOfOneMember: (error) => OF_ONE_MEMBER.test(codeOf(error)),
+      isHeldUp: (error) => codeOf(error) === LOCKED,
       timedOut,
     })
   }
@@ -104,11 +112,11 @@ export class Rows {
   }
 
   async length(): Promise<number> {
-    return this.#task(() => this.#count('length', [String(now())]))
+    return this.#task(() => this.#count('length', () => [String(now())]))
   }
 
   async ids(): Promise<string[]> {
-    const rows = await this.#task(() => this.#query('ids', [String(now())]))
+    const rows = await this.#task(() => this.#query('ids', () => [String(now())]))
     return rows.map(([sid]) => sid as string)
   }
 
@@ -128,7 +136,10 @@ export class Rows {
 
   async clear(): Promise<void> {
     this.#start()
-    await this.#track(this.#lanes.alone(() => this.#count('clear', [])))
+    const all = () => this.#count('clear', (leftMs) => [milliseconds(leftMs)])
+    await this.#track(this.#lanes.alone(all)).catch((error) => {
+      throw codeOf(error) === LOCKED ? timedOut(LOCKED) : error
+    })
   }
 
   async prune(): Promise<number> {
@@ -180,7 +191,7 @@ export class Rows {
 
   async #run(batch: Batch<Operation>): Promise<(Row | undefined)[]> {
     const verb = (batch.ops[0] as Operation).verb
-    const rows = await this.#query(verb, parametersOf(batch, now()), batch.until)
+    const rows = await this.#query(verb, (leftMs) => parametersOf(batch, now(), leftMs), batch.until)
     try {
       return answersOf(batch, rows)
     } catch (error) {
@@ -189,18 +200,18 @@ export class Rows {
     }
   }
 
-  async #query(name: keyof Statements, parameters: string[], until = this.#until()): Promise<Columns[]> {
+  async #query(name: keyof Statements, parameters: Parameters, until = this.#until()): Promise<Columns[]> {
     if (this.#settings.createTableIfMissing) await this.#createOnce(until)
     try {
       return await this.#connection.query(this.#statements[name], parameters, until)
     } catch (error) {
       // Dropped meanwhile: the next operation creates it again, if that is wanted.
-      if ((error as StoreError).code === '42P01') this.#created = undefined
+      if (codeOf(error) === '42P01') this.#created = undefined
       throw error
     }
   }
 
-  async #count(name: keyof Statements, parameters: string[]): Promise<number> {
+  async #count(name: keyof Statements, parameters: Parameters): Promise<number> {
     const [row] = await this.#query(name, parameters)
     return Number(row?.[0])
   }
@@ -221,8 +232,8 @@ export class Rows {
   #create(until: number): Promise<void> {
     return createTable(this.#names, {
       exists: async () =>
-        (await this.#connection.query(this.#statements.exists, [], until))[0]?.[0] === 'true',
-      create: (ddl) => this.#connection.query(ddl, [], until),
+        (await this.#connection.query(this.#statements.exists, none, until))[0]?.[0] === 'true',
+      create: (ddl) => this.#connection.query(ddl, none, until),
     })
   }
 
@@ -245,6 +256,6 @@ export class Rows {
   }
 
   #page(after: string, until: number): Promise<Columns[]> {
-    return this.#query('page', [String(now()), after, String(PAGE_SIZE)], until)
+    return this.#query('page', () => [String(now()), after, String(PAGE_SIZE)], until)
   }
 }

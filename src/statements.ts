@@ -6,6 +6,8 @@
 // with one, so both stores agree as long as their connections have the same TimeZone, whatever that is.
 //
 // Locks: a batch takes its row locks in the order of the sids, in one pass, so two batches cannot wait for each other.
+// None waits for a lock longer than it is told: a write given up by the store must not be waiting in the server, to
+// land after a later one. `set_config` with `true` holds for this statement only, as each is a transaction.
 
 /** The names of a table for SQL, quoted. */
 export interface Names {
@@ -63,6 +65,8 @@ export type Statements = Readonly<
 export function statements({ table }: Names): Statements {
   const seconds = (parameter: string) => `pg_catalog.to_timestamp(${parameter}::float8)`
   const epoch = 'extract(epoch from s.expire::timestamptz)::float8::text'
+  const patience = (parameter: string) =>
+    `(select pg_catalog.set_config('lock_timeout', ${parameter}::text, true)) is not null`
   const alive = `s.expire >= ${seconds('$1::text')}`
 
   return {
@@ -72,22 +76,26 @@ export function statements({ table }: Names): Statements {
       from ${table} s
       where s.sid = any($1::text::text[]) and s.expire >= ${seconds('$2::text')}`,
 
-    /** $1 sids, $2 texts, $3 expiries */
+    /** $1 sids, $2 texts, $3 expiries, $4 ms to wait for a lock */
     upsert: `
       insert into ${table} as s (sid, sess, expire)
       select o.sid, o.sess::json, ${seconds('o.expire')}
       from unnest($1::text::text[], $2::text::text[], $3::text::text[]) as o(sid, sess, expire)
+      where ${patience('$4')}
       order by o.sid
       on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire
       returning s.sid::text`,
 
-    /** $1 sids, $2 texts, $3 expiries, $4 floors */
+    /** $1 sids, $2 texts, $3 expiries, $4 floors, $5 ms to wait for a lock */
     update: `
       with o as (
         select * from unnest($1::text::text[], $2::text::text[], $3::text::text[], $4::text::text[])
           as o(sid, sess, expire, floor)
       ), locked as (
-        select s.sid from ${table} s where s.sid = any($1::text::text[]) order by s.sid for no key update
+        select s.sid from ${table} s
+        where s.sid = any($1::text::text[]) and ${patience('$5')}
+        order by s.sid
+        for no key update
       )
       update ${table} s
       set sess = o.sess::json, expire = ${seconds('o.expire')}
@@ -95,12 +103,15 @@ export function statements({ table }: Names): Statements {
       where s.sid = l.sid and s.expire >= ${seconds('o.floor')}
       returning s.sid::text`,
 
-    /** $1 sids, $2 expiries, $3 floors */
+    /** $1 sids, $2 expiries, $3 floors, $4 ms to wait for a lock */
     touch: `
       with o as (
         select * from unnest($1::text::text[], $2::text::text[], $3::text::text[]) as o(sid, expire, floor)
       ), locked as (
-        select s.sid from ${table} s where s.sid = any($1::text::text[]) order by s.sid for no key update
+        select s.sid from ${table} s
+        where s.sid = any($1::text::text[]) and ${patience('$4')}
+        order by s.sid
+        for no key update
       )
       update ${table} s
       set expire = ${seconds('o.expire')}
@@ -108,10 +119,13 @@ export function statements({ table }: Names): Statements {
       where s.sid = l.sid and s.expire >= ${seconds('o.floor')}
       returning s.sid::text`,
 
-    /** $1 sids */
+    /** $1 sids, $2 ms to wait for a lock */
     destroy: `
       with locked as (
-        select s.sid from ${table} s where s.sid = any($1::text::text[]) order by s.sid for update
+        select s.sid from ${table} s
+        where s.sid = any($1::text::text[]) and ${patience('$2')}
+        order by s.sid
+        for update
       )
       delete from ${table} s using locked l
       where s.sid = l.sid
@@ -148,7 +162,10 @@ export function statements({ table }: Names): Statements {
       order by s.sid
       limit $3::text::int`,
 
-    clear: `with gone as (delete from ${table} returning 1) select count(*)::text from gone`,
+    /** $1 ms to wait for a lock */
+    clear: `
+      with gone as (delete from ${table} where ${patience('$1')} returning 1)
+      select count(*)::text from gone`,
 
     /** The name stands in the text: to_regclass took another type in 9.5. */
     exists: `select (pg_catalog.to_regclass(${constant(table)}) is not null)::text`,

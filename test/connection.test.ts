@@ -37,19 +37,46 @@ test('a connection that the server ended is not noticed by the next operation', 
     assert.ok(await store.get('ended'))
   }))
 
-test('a row locked by somebody fails its operation by the timeout, and the store goes on', () =>
-  withStore({ ...at, timeout: 0.5 }, async (store) => {
-    await putRow(db.sql, 'locked', { n: 0 })
+test('a write that waits for a locked row fails by the timeout, and does not land after a later one', () =>
+  withStore({ ...at, timeout: 0.4 }, async (store) => {
+    const writes = {
+      set: () => store.set('locked', sessionOf({ n: 'late' })),
+      update: async () =>
+        store.set('locked', Object.assign((await store.get('locked')) as any, { n: 'late' })),
+      touch: () => store.touch('locked', sessionOf({}, 9000)),
+      destroy: () => store.destroy('locked'),
+      clear: () => store.clear(),
+    }
+    for (const [name, write] of Object.entries(writes)) {
+      await store.set('locked', sessionOf({ n: 0 }))
+      await db.sql.begin(async (sql) => {
+        await sql`select from session where sid = 'locked' for update`
+        const started = Date.now()
+        assert.equal((await failure(write())).code, 'STORE_TIMEOUT', name)
+        assert.ok(Date.now() - started >= 350)
+        assert.equal(((await store.get('locked')) as any).n, 0, 'who only reads does not wait')
+      })
+      await store.set('locked', sessionOf({ n: 'last' }))
+      await new Promise((resume) => setTimeout(resume, 50))
+      const stored = await row(db.sql, 'locked')
+      assert.equal(stored?.n, 'last', name)
+      assert.ok(stored.inSeconds < 1000, name)
+    }
+  }))
+
+test('a locked row does not keep those that share its batch', () =>
+  withStore({ ...at, timeout: 5, max: 2 }, async (store) => {
+    await putRow(db.sql, 'busy-20', { n: 0 })
+    let stuck: Promise<void> | undefined
     await db.sql.begin(async (sql) => {
-      await sql`select from session where sid = 'locked' for update`
-      const started = Date.now()
-      const error = await failure(store.set('locked', sessionOf({ n: 1 })))
-      assert.equal(error.code, 'STORE_TIMEOUT')
-      assert.ok(Date.now() - started >= 450)
-      assert.equal(((await store.get('locked')) as any).n, 0, 'who only reads does not wait')
+      await sql`select from session where sid = 'busy-20' for update`
+      const all = Array.from({ length: 40 }, (_, n) => store.set(`busy-${n}`, sessionOf({ n })))
+      stuck = all.splice(20, 1)[0]
+      await Promise.all(all)
+      assert.equal((await row(db.sql, 'busy-20')).n, 0, 'it is still locked')
     })
-    await store.set('locked', sessionOf({ n: 2 }))
-    assert.equal((await row(db.sql, 'locked')).n, 2)
+    await stuck
+    assert.equal((await row(db.sql, 'busy-20')).n, 20)
   }))
 
 test('nobody answers: the operation ends by the timeout, and close does', async () => {
@@ -85,6 +112,13 @@ test('a server that comes up within the timeout is waited for', async () => {
   })
   await gate.close()
 })
+
+test('no socket file is not "no such session": express-session would take ENOENT for that', () =>
+  withStore({ conString: '/nowhere/at/all shop', timeout: 0.3 }, async (store) => {
+    const error = await failure(store.get('a'))
+    assert.equal(error.code, 'STORE_TIMEOUT')
+    assert.match(error.message, /ECONNREFUSED/)
+  }))
 
 test('of several hosts the one that answers is found', async () => {
   const url = new URL(db.url)

@@ -1,10 +1,13 @@
 // The demo as a newcomer runs it: a process of its own, ended by Ctrl-C.
 
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import postgres from 'postgres'
+import { startPostgres } from './support/postgres.js'
 import { program } from './support/processes.ts'
 import { promises } from './support/promise.ts'
 
@@ -70,3 +73,19 @@ test(
   },
   { seconds: 60 },
 )
+
+test('the server can be stopped also when it has ended by itself', async () => {
+  const given = process.env['DATABASE_URL']
+  delete process.env['DATABASE_URL']
+  const server = await startPostgres()
+  if (given !== undefined) process.env['DATABASE_URL'] = given
+  const sql = postgres(server.url, { max: 1 })
+  const [{ data_directory: directory }] = (await sql`show data_directory`) as any
+  await sql.end()
+  const pid = Number(readFileSync(join(directory, 'postmaster.pid'), 'utf8').split('\n')[0])
+  process.kill(pid, 'SIGINT')
+  while (existsSync(join(directory, 'postmaster.pid'))) await new Promise((resume) => setTimeout(resume, 10))
+  await new Promise((resume) => setTimeout(resume, 300))
+  await server.stop()
+  assert.ok(!existsSync(directory))
+})

@@ -148,6 +148,7 @@ test('an error without any form becomes one with a code', () => {
     ['text hush', 'unknown'],
     [new TypeError('hush'), 'TypeError'],
     [Object.assign(new Error('hush'), { code: 'ERR_X' }), 'ERR_X'],
+    [Object.assign(new Error('connect ENOENT hush'), { code: 'ENOENT', syscall: 'connect' }), 'ECONNREFUSED'],
     [Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', syscall: 'read' }), 'ECONNRESET'],
   ] as const) {
     silent(withoutData(thrown), code)

@@ -31,6 +31,7 @@ function backend(options: Partial<LanesOptions<Op, string>> = {}) {
         sent.push({ batch, end: (answers) => resolve(answers ?? [...batch.keys]), fail: reject })
       }),
     isOfOneMember: (error) => (error as Error).message === 'member',
+    isHeldUp: (error) => (error as Error).message === 'locked',
     timedOut: () => new Error('late'),
     ...options,
   })
@@ -167,6 +168,49 @@ test('a batch that fails for one of its members fails only that one, after few s
     assert.equal(result.status, names[i] === 'bad' ? 'rejected' : 'fulfilled')
   }
   assert.ok(statements <= 15, `${statements} statements`)
+})
+
+test('a key that is held up is tried again alone, behind the others, and folds what comes meanwhile', async () => {
+  const locked = { is: true }
+  const log: string[] = []
+  const { lanes } = backend({
+    maxKeys: 200,
+    async run({ keys, ops }) {
+      await tick()
+      if (keys.includes('held') && locked.is) throw new Error('locked')
+      log.push(...ops.map((op) => op.text as string))
+      return keys
+    },
+  })
+  const names = Array.from({ length: 50 }, (_, i) => (i === 20 ? 'held' : `k${i}`))
+  const all = names.map((key) => lanes.submit(key, { verb: 'append', text: key }))
+  const [held] = all.splice(20, 1)
+  await Promise.all(all)
+  assert.equal(log.length, 49)
+  await tick()
+  const next = [
+    lanes.submit('held', { verb: 'append', text: '+' }),
+    lanes.submit('k1', { verb: 'append', text: 'k1' }),
+  ]
+  await next[1]
+  locked.is = false
+  await Promise.all([held, ...next])
+  assert.ok(log.join().endsWith('k1,held+') || log.join().endsWith('k1,held,+'), log.join())
+})
+
+test('a key that is held up until its time is over fails then, and is free again', async () => {
+  const locked = { is: true }
+  const { lanes } = backend({
+    timeoutMs: 50,
+    async run({ keys }) {
+      await tick()
+      if (locked.is) throw new Error('locked')
+      return keys
+    },
+  })
+  assert.equal((await failure(lanes.submit('a', { verb: 'append' }))).message, 'late')
+  locked.is = false
+  assert.equal(await lanes.submit('a', { verb: 'append' }), 'a')
 })
 
 test('a batch that fails otherwise fails all its members, and the lane goes on', async () => {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import connectPgSimple from 'connect-pg-simple'
 import session from 'express-session'
 import pg from 'pg'
+import postgres from 'postgres'
 import { ddl } from '../src/table.ts'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
@@ -202,6 +203,16 @@ test('names with quotes, dots, capitals, dollars, and of any length are names', 
   const made =
     await db.sql`select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace`
   assert.deepEqual(new Set(made.map(({ relname }) => relname)), new Set(names.map((name) => cut(name))))
+})
+
+test('a backslash in a name means itself, whatever standard_conforming_strings says', async () => {
+  const sql = postgres(db.url, { connection: { standard_conforming_strings: 'off' } as object })
+  await withStore({ postgres: sql, createTableIfMissing: true, tableName: 'back\\slash' }, async (store) => {
+    await store.set('a', sessionOf())
+    assert.equal(await store.pruneSessions(), 0)
+  })
+  assert.equal((await db.sql`select from pg_class where relname = ${'back\\slash'}`).length, 1)
+  await sql.end()
 })
 
 test('a"."b is a schema and a table, as in connect-pg-simple', async () => {
