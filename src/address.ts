@@ -4,9 +4,9 @@
 // The meaning is node-postgres' wherever the two drivers differ: `sslmode=require` verifies the certificate, and
 // parameters of a URL that are not PostgreSQL's are not sent to the server.
 
-import { readFileSync } from 'node:fs'
 import { nearest } from './nearest.ts'
 import type { ConObject } from './options.ts'
+import { sslOfMode, sslOfParameters } from './ssl.ts'
 
 /** Options for `postgres()`. What is absent the driver takes from PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE. */
 export interface Address {
@@ -201,34 +201,4 @@ function parameters(query: string | undefined): Keys {
     keys['connectionTimeoutMillis'] = Number(all['connect_timeout']) * 1000
   const ssl = sslOfParameters(all)
   return ssl === undefined ? keys : { ...keys, ssl }
-}
-
-function sslOfParameters(all: Keys): boolean | object | undefined {
-  const { ssl, sslmode, sslcert, sslkey, sslrootcert, uselibpqcompat } = all
-  const files = {
-    ...(sslcert && { cert: readFileSync(sslcert, 'utf8') }),
-    ...(sslkey && { key: readFileSync(sslkey, 'utf8') }),
-    ...(sslrootcert && { ca: readFileSync(sslrootcert, 'utf8') }),
-  }
-  const mode = uselibpqcompat === 'true' ? libpqMode(sslmode, sslrootcert) : sslOfMode(sslmode)
-  if (mode === false) return false
-  if (mode !== undefined || Object.keys(files).length > 0)
-    return { ...files, ...(typeof mode === 'object' && mode) }
-  return ssl === 'true' || ssl === '1' ? true : ssl === '0' || ssl === 'false' ? false : undefined
-}
-
-function sslOfMode(mode: string | undefined): boolean | object | undefined {
-  if (mode === undefined || mode === '') return undefined
-  if (mode === 'disable') return false
-  return mode === 'no-verify' ? { rejectUnauthorized: false } : true
-}
-
-/** What psql means by the mode; node-postgres does so when asked by `uselibpqcompat=true`. */
-function libpqMode(
-  mode: string | undefined,
-  rootCertificate: string | undefined,
-): boolean | object | undefined {
-  if (mode === 'prefer' || (mode === 'require' && !rootCertificate)) return { rejectUnauthorized: false }
-  if (mode === 'require' || mode === 'verify-ca') return { checkServerIdentity: () => undefined }
-  return sslOfMode(mode)
 }

@@ -6,6 +6,8 @@
 // overtake it, in whatever lane it travels. An operation either folds into the last entry of its chain, if that one has
 // not left yet, or becomes a new entry behind it.
 
+import { Deadlines } from './deadlines.ts'
+
 export interface Batch<Op> {
   /** All of one verb, of distinct keys. */
   readonly keys: readonly string[]
@@ -61,10 +63,11 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
   readonly #chains = new Map<string, Entry<Op, Answer>[]>()
   readonly #lanes: Readonly<Record<'read' | 'write', Lane<Op, Answer>>>
   #gate: Promise<unknown> | undefined
-  #sweeper: NodeJS.Timeout | undefined
+  readonly #deadlines: Deadlines
 
   constructor(options: LanesOptions<Op, Answer>) {
     this.#options = options
+    this.#deadlines = new Deadlines((now) => this.#sweep(now), options.timeoutMs / 100)
     const lane = (free: number) => ({ free, waiting: new Set<Entry<Op, Answer>>(), scheduled: false })
     this.#lanes = { read: lane(options.lanes.read), write: lane(options.lanes.write) }
   }
@@ -103,7 +106,7 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
   #enter(key: string, op: Op | Promise<Op>, until: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const caller = { resolve, reject, until }
-      this.#sweepBy(until)
+      this.#deadlines.add(until)
       const chain = this.#chains.get(key)
       const last = chain?.at(-1)
       if (last?.op !== undefined && !last.sent && !(op instanceof Promise)) {
@@ -223,17 +226,8 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     for (const caller of entry.callers) answer(caller)
   }
 
-  // One timer for all callers instead of one each, as there can be 100,000 a second. It is late by at most 1 %.
-  #sweepBy(until: number): void {
-    if (this.#sweeper) return
-    const delay = Math.max(until - Date.now(), this.#options.timeoutMs / 100)
-    this.#sweeper = setTimeout(() => this.#sweep(), delay)
-    this.#sweeper.unref()
-  }
-
-  #sweep(): void {
-    this.#sweeper = undefined
-    const now = Date.now()
+  /** Tells who has waited too long, and gives when the next one will have. */
+  #sweep(now: number): number {
     let next = Number.POSITIVE_INFINITY
     for (const entry of [...this.#chains.values()].flat()) {
       const late = entry.callers.filter((caller) => caller.until <= now)
@@ -246,6 +240,6 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
         this.#end(entry, () => {})
       }
     }
-    if (next < Number.POSITIVE_INFINITY) this.#sweepBy(next)
+    return next
   }
 }

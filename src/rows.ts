@@ -1,19 +1,17 @@
 // The table as the store sees it: sids and sessions in, sessions out. The room that joins the others: an operation goes
-// from here through a lane and a batch into a statement and over the connection, and its row comes back as a session.
+// from here through a lane to the database, in a batch, and its row comes back as a session.
 // Must not know Express, callbacks or the driver.
 
 import type { SessionData } from 'express-session'
-import { answersOf, milliseconds, parametersOf, rowOf } from './batches.ts'
+import { milliseconds, rowOf } from './batches.ts'
 import type { Columns } from './client.ts'
-import { Connection, type Parameters } from './connection.ts'
-import { closed, type StoreError, timedOut } from './errors.ts'
-import { type Batch, Lanes } from './lanes.ts'
+import { codeOf, Database } from './database.ts'
+import { closed, timedOut } from './errors.ts'
+import { Lanes } from './lanes.ts'
 import { fold, type Operation } from './operations.ts'
 import type { Settings } from './options.ts'
 import { Pruner } from './prune.ts'
 import { checkSid, decode, encode, expireAt, LoadedSessions, now, type Row } from './session.ts'
-import { type Names, names, type Statements, statements } from './statements.ts'
-import { createTable } from './table.ts'
 
 /** One row of the table, as `entries()` gives it. */
 export interface Entry {
@@ -31,28 +29,21 @@ const OF_ONE_MEMBER = /^(22|23|54|P0)/
 // lock_not_available: what `lock_timeout` ends.
 const LOCKED = '55P03'
 
-const codeOf = (error: unknown): string => (error as StoreError).code
-
-const none: Parameters = () => []
-
 export class Rows {
   readonly #settings: Settings
-  readonly #connection: Connection
-  readonly #names: Names
-  readonly #statements: Statements
+  readonly #database: Database
   readonly #lanes: Lanes<Operation, Row | undefined>
   readonly #pruner: Pruner
   readonly #loaded = new LoadedSessions()
   readonly #underWay = new Set<Promise<unknown>>()
-  #created: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
   constructor(settings: Settings) {
     this.#settings = settings
-    this.#connection = new Connection(settings)
-    this.#names = names(settings.tableName, settings.schemaName)
-    this.#statements = statements(this.#names)
-    this.#pruner = new Pruner(settings, (limit) => this.#count('prune', () => [String(now()), String(limit)]))
+    this.#database = new Database(settings)
+    this.#pruner = new Pruner(settings, (limit) =>
+      this.#database.count('prune', () => [String(now()), String(limit)]),
+    )
     this.#lanes = new Lanes({
       lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
       timeoutMs: settings.timeoutMs,
@@ -61,7 +52,7 @@ export class Rows {
       kind: (op) => (op.verb === 'get' ? 'read' : 'write'),
       weigh: (op) => ('sess' in op ? op.sess.length : 0),
       fold,
-      run: (batch) => this.#run(batch),
+      run: (batch) => this.#database.run(batch),
       isOfOneMember: (error) => OF_ONE_MEMBER.test(codeOf(error)),
       isHeldUp: (error) => codeOf(error) === LOCKED,
       timedOut,
@@ -112,17 +103,17 @@ export class Rows {
   }
 
   async length(): Promise<number> {
-    return this.#task(() => this.#count('length', () => [String(now())]))
+    return this.#task(() => this.#database.count('length', () => [String(now())]))
   }
 
   async ids(): Promise<string[]> {
-    const rows = await this.#task(() => this.#query('ids', () => [String(now())]))
+    const rows = await this.#task(() => this.#database.query('ids', () => [String(now())]))
     return rows.map(([sid]) => sid as string)
   }
 
   async all(): Promise<SessionData[]> {
     return this.#task(async () => {
-      const until = this.#until()
+      const until = this.#database.deadline()
       const sessions: SessionData[] = []
       for await (const { session } of this.#entries((after) => this.#page(after, until)))
         sessions.push(session)
@@ -131,12 +122,12 @@ export class Rows {
   }
 
   entries(): AsyncGenerator<Entry, void, undefined> {
-    return this.#entries((after) => this.#task(() => this.#page(after, this.#until())))
+    return this.#entries((after) => this.#task(() => this.#page(after, this.#database.deadline())))
   }
 
   async clear(): Promise<void> {
     this.#start()
-    const all = () => this.#count('clear', (leftMs) => [milliseconds(leftMs)])
+    const all = () => this.#database.count('clear', (leftMs) => [milliseconds(leftMs)])
     await this.#track(this.#lanes.alone(all)).catch((error) => {
       throw codeOf(error) === LOCKED ? timedOut(LOCKED) : error
     })
@@ -149,7 +140,7 @@ export class Rows {
 
   async createTable(): Promise<void> {
     this.#start()
-    await this.#track(this.#create(this.#until()))
+    await this.#track(this.#database.createTable())
   }
 
   close(): Promise<void> {
@@ -161,7 +152,7 @@ export class Rows {
     this.#pruner.stop()
     // Each has a deadline, so this has one.
     await Promise.allSettled([...this.#underWay, this.#lanes.settled()])
-    await this.#connection.close()
+    await this.#database.close()
   }
 
   #start(): void {
@@ -189,54 +180,6 @@ export class Rows {
     }
   }
 
-  async #run(batch: Batch<Operation>): Promise<(Row | undefined)[]> {
-    const verb = (batch.ops[0] as Operation).verb
-    const rows = await this.#query(verb, (leftMs) => parametersOf(batch, now(), leftMs), batch.until)
-    try {
-      return answersOf(batch, rows)
-    } catch (error) {
-      this.#connection.replace()
-      throw error
-    }
-  }
-
-  async #query(name: keyof Statements, parameters: Parameters, until = this.#until()): Promise<Columns[]> {
-    if (this.#settings.createTableIfMissing) await this.#createOnce(until)
-    try {
-      return await this.#connection.query(this.#statements[name], parameters, until)
-    } catch (error) {
-      // Dropped meanwhile: the next operation creates it again, if that is wanted.
-      if (codeOf(error) === '42P01') this.#created = undefined
-      throw error
-    }
-  }
-
-  async #count(name: keyof Statements, parameters: Parameters): Promise<number> {
-    const [row] = await this.#query(name, parameters)
-    return Number(row?.[0])
-  }
-
-  #until(): number {
-    return Date.now() + this.#settings.timeoutMs
-  }
-
-  /** Success is remembered, failure is not: the next operation tries again. */
-  #createOnce(until: number): Promise<void> {
-    this.#created ??= this.#create(until).catch((error) => {
-      this.#created = undefined
-      throw error
-    })
-    return this.#created
-  }
-
-  #create(until: number): Promise<void> {
-    return createTable(this.#names, {
-      exists: async () =>
-        (await this.#connection.query(this.#statements.exists, none, until))[0]?.[0] === 'true',
-      create: (ddl) => this.#connection.query(ddl, none, until),
-    })
-  }
-
   async #session(sid: string, row: Row): Promise<SessionData> {
     const session = await decode(row, this.#settings.serializer)
     this.#loaded.remember(session, { sid, expire: row.expire })
@@ -256,6 +199,6 @@ export class Rows {
   }
 
   #page(after: string, until: number): Promise<Columns[]> {
-    return this.#query('page', () => [String(now()), after, String(PAGE_SIZE)], until)
+    return this.#database.query('page', () => [String(now()), after, String(PAGE_SIZE)], until)
   }
 }

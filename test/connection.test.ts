@@ -1,7 +1,9 @@
 // The way to the server: deadlines, retries, and connections that are lost, refused or borrowed.
 
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import postgres from 'postgres'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
@@ -111,6 +113,24 @@ test('a server that comes up within the timeout is waited for', async () => {
     assert.equal((await row(db.sql, 'early')).n, 1)
   })
   await gate.close()
+})
+
+test('a Unix socket is a host that is a directory', async () => {
+  const { username, password, pathname, port: number } = new URL(db.url)
+  const [{ unix_socket_directories: list }] = (await db.sql`show unix_socket_directories`) as any
+  const directory = list.split(',')[0].trim()
+  if (!existsSync(join(directory, `.s.PGSQL.${number}`))) {
+    return console.log(`(not shown: the server has no socket that can be reached at ${directory})`)
+  }
+  const conObject = { host: directory, port: number, user: username, password, database: pathname.slice(1) }
+  await withStore({ conObject }, async (store) => {
+    await store.set('unix', sessionOf({ n: 1 }))
+    assert.equal((await row(db.sql, 'unix')).n, 1)
+    const [{ local }] = (await db.sql`
+      select bool_or(client_addr is null) as local from pg_stat_activity
+      where datname = current_database() and query like '%insert into%' and pid <> pg_backend_pid()`) as any
+    assert.equal(local, true)
+  })
 })
 
 test('no socket file is not "no such session": express-session would take ENOENT for that', () =>

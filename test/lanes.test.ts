@@ -213,6 +213,21 @@ test('a key that is held up until its time is over fails then, and is free again
   assert.equal(await lanes.submit('a', { verb: 'append' }), 'a')
 })
 
+test('a key that was held up while its last caller gave up is let go', async () => {
+  const { lanes, sent } = backend({ timeoutMs: 50 })
+  const late = failure(lanes.submit('a', { verb: 'append' }))
+  await tick()
+  assert.equal((await late).message, 'late')
+  sent[0]?.fail(new Error('locked'))
+  await tick()
+  await tick()
+  assert.equal(sent.length, 1, 'it is not sent again')
+  const next = lanes.submit('a', { verb: 'append' })
+  await tick()
+  sent[1]?.end()
+  assert.equal(await next, 'a')
+})
+
 test('a batch that fails otherwise fails all its members, and the lane goes on', async () => {
   const { lanes, sent } = backend()
   const both = [

@@ -36,7 +36,13 @@ export async function startPostgres({ flags = [] } = {}) {
     persistent: false,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--encoding=UTF8', '--no-sync'],
-    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', ...flags],
+    postgresFlags: [
+      '-c',
+      'listen_addresses=127.0.0.1',
+      '-c',
+      `unix_socket_directories=${directory}`,
+      ...flags,
+    ],
     onLog: (line) => log.push(line),
     onError: (error) => log.push(String(error)),
   })
