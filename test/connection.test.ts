@@ -211,8 +211,9 @@ test('a shared instance that its app has ended is an error at once', async () =>
 })
 
 test('one of many connections gives rows that were not asked for: all are replaced, and the store goes on', async () => {
-  const hijack = { armed: false }
+  const hijack = { armed: false, connections: 0 }
   const gate = await port((socket) => {
+    hijack.connections++
     const { hostname, port: number } = new URL(db.url)
     const server = connect(Number(number), hostname).on('error', () => {})
     socket.pipe(server)
@@ -231,7 +232,9 @@ test('one of many connections gives rows that were not asked for: all are replac
     hijack.armed = true
     assert.equal((await failure(store.get('asked'))).code, 'STORE_MISMATCH')
     hijack.armed = false
+    const before = hijack.connections
     assert.equal(((await store.get('asked')) as any).n, 1)
+    assert.equal(hijack.connections, before + 1, 'over a new connection')
   })
   await gate.close()
 })
