@@ -21,6 +21,7 @@ test('a URL gives the same host, port, user, password and database as it gives n
   for (const url of [
     'postgres://ann:p%40ss%3Aword@db.example:6543/shop',
     'postgresql://ann@db.example/shop%2Ftwo',
+    'postgres://db.example/caf%C3%A9',
     'postgres://db.example',
     'postgres://ann:secret@/shop?host=/var/run/postgresql',
     'postgres://ann:secret@%2Fvar%2Frun/shop',
