@@ -63,24 +63,27 @@ export type Statements = Readonly<
 >
 
 export function statements({ table }: Names): Statements {
-  const seconds = (parameter: string) => `pg_catalog.to_timestamp(${parameter}::float8)`
+  const seconds = (value: string) => `pg_catalog.to_timestamp(${value}::float8)`
   const epoch = 'extract(epoch from s.expire::timestamptz)::float8::text'
+  const alive = `s.expire >= ${seconds('$1::text')}`
   const patience = (parameter: string) =>
     `(select pg_catalog.set_config('lock_timeout', ${parameter}::text, true)) is not null`
-  const alive = `s.expire >= ${seconds('$1::text')}`
+  // In a subselect the planner does not see how long the list is. If it does, it takes a plan made for that length to be
+  // so much better that it plans every execution anew, which takes longer than the execution.
+  const array = (parameter: string) => `(select ${parameter}::text::text[])::text[]`
 
   return {
     /** $1 sids, $2 now */
     get: `
       select s.sid::text, s.sess::text, ${epoch}
       from ${table} s
-      where s.sid = any($1::text::text[]) and s.expire >= ${seconds('$2::text')}`,
+      where s.sid = any(${array('$1')}) and s.expire >= ${seconds('$2::text')}`,
 
     /** $1 sids, $2 texts, $3 expiries, $4 ms to wait for a lock */
     upsert: `
       insert into ${table} as s (sid, sess, expire)
       select o.sid, o.sess::json, ${seconds('o.expire')}
-      from unnest($1::text::text[], $2::text::text[], $3::text::text[]) as o(sid, sess, expire)
+      from unnest(${array('$1')}, ${array('$2')}, ${array('$3')}) as o(sid, sess, expire)
       where ${patience('$4')}
       order by o.sid
       on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire
@@ -88,46 +91,47 @@ export function statements({ table }: Names): Statements {
 
     /** $1 sids, $2 texts, $3 expiries, $4 floors, $5 ms to wait for a lock */
     update: `
-      with o as (
-        select * from unnest($1::text::text[], $2::text::text[], $3::text::text[], $4::text::text[])
-          as o(sid, sess, expire, floor)
-      ), locked as (
-        select s.sid from ${table} s
-        where s.sid = any($1::text::text[]) and ${patience('$5')}
-        order by s.sid
-        for no key update
+      with locked as (
+        select s.sid, o.sess, o.expire
+        from unnest(${array('$1')}, ${array('$2')}, ${array('$3')}, ${array('$4')}) as o(sid, sess, expire, floor)
+        join ${table} s on s.sid = o.sid
+        where s.expire >= ${seconds('o.floor')} and ${patience('$5')}
+        order by o.sid
+        for no key update of s
       )
       update ${table} s
-      set sess = o.sess::json, expire = ${seconds('o.expire')}
-      from locked l join o on o.sid = l.sid
-      where s.sid = l.sid and s.expire >= ${seconds('o.floor')}
+      set sess = l.sess::json, expire = ${seconds('l.expire')}
+      from locked l
+      where s.sid = l.sid
       returning s.sid::text`,
 
     /** $1 sids, $2 expiries, $3 floors, $4 ms to wait for a lock */
     touch: `
-      with o as (
-        select * from unnest($1::text::text[], $2::text::text[], $3::text::text[]) as o(sid, expire, floor)
-      ), locked as (
-        select s.sid from ${table} s
-        where s.sid = any($1::text::text[]) and ${patience('$4')}
-        order by s.sid
-        for no key update
+      with locked as (
+        select s.sid, o.expire
+        from unnest(${array('$1')}, ${array('$2')}, ${array('$3')}) as o(sid, expire, floor)
+        join ${table} s on s.sid = o.sid
+        where s.expire >= ${seconds('o.floor')} and ${patience('$4')}
+        order by o.sid
+        for no key update of s
       )
       update ${table} s
-      set expire = ${seconds('o.expire')}
-      from locked l join o on o.sid = l.sid
-      where s.sid = l.sid and s.expire >= ${seconds('o.floor')}
+      set expire = ${seconds('l.expire')}
+      from locked l
+      where s.sid = l.sid
       returning s.sid::text`,
 
     /** $1 sids, $2 ms to wait for a lock */
     destroy: `
       with locked as (
-        select s.sid from ${table} s
-        where s.sid = any($1::text::text[]) and ${patience('$2')}
+        select s.sid
+        from ${table} s
+        where s.sid = any(${array('$1')}) and ${patience('$2')}
         order by s.sid
         for update
       )
-      delete from ${table} s using locked l
+      delete from ${table} s
+      using locked l
       where s.sid = l.sid
       returning s.sid::text`,
 

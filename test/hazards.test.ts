@@ -111,7 +111,7 @@ test(
     const { misused } = await load(async () => {
       await db.sql`
       select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and query like '%any($1::text::text[])%' and pid <> pg_backend_pid()
+      where datname = current_database() and query like '%s.sid = any(%' and pid <> pg_backend_pid()
       limit 1`
       await new Promise((resume) => setTimeout(resume, 10))
     })

@@ -198,7 +198,10 @@ test('a key that is held up is tried again alone, behind the others, and folds w
   await Promise.all([held, ...next])
   const alone = withHeld.indexOf(1)
   assert.ok(withHeld.length > alone + 1)
-  assert.ok(withHeld.slice(alone).every((size) => size === 1), `once alone, always alone: ${withHeld}`)
+  assert.ok(
+    withHeld.slice(alone).every((size) => size === 1),
+    `once alone, always alone: ${withHeld}`,
+  )
   assert.ok(log.join().endsWith('k,held+') || log.join().endsWith('k,held,+'), log.join())
 })
 
