@@ -144,7 +144,10 @@ test('rows that were not asked for serve nobody: STORE_MISMATCH', async () => {
   await withStore({ conString: db.url }, (store) => store.set('victim', sessionOf({ user: 'victim' })))
   const answers: Record<string, (text: string) => string> = {
     'the row of another': (text) =>
-      text.replace('s.sid = any((select $1::text::text[])::text[])', "$1::text is not null and s.sid = 'victim'"),
+      text.replace(
+        's.sid = any((select $1::text::text[])::text[])',
+        "$1::text is not null and s.sid = 'victim'",
+      ),
     'columns of another statement': (text) =>
       /for|insert/.test(text) ? text : text.replace(/select .*\n.*from/, 'select s.sid::text from'),
   }

@@ -95,7 +95,8 @@ function isOpen(folder) {
   return open && (dirname(folder) === folder || isOpen(dirname(folder)))
 }
 
-function freePort() {
+/** @returns {Promise<number>} */
+export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer().on('error', reject)
     server.listen(0, '127.0.0.1', () => {
