@@ -26,60 +26,24 @@ export interface Address {
 
 type Keys = Record<string, any>
 
-// Sent to the server when a connection starts, under the same name.
-const SENT = [
-  'application_name',
-  'options',
-  'statement_timeout',
-  'lock_timeout',
-  'idle_in_transaction_session_timeout',
-]
+const words = (...lines: string[]): string[] => lines.flatMap((line) => line.split(' '))
 
-const KNOWN = [
+// Sent to the server when a connection starts, under the same name.
+const SENT = words(
+  'application_name options statement_timeout lock_timeout idle_in_transaction_session_timeout',
+)
+
+const KNOWN = words(
   ...SENT,
-  ...[
-    'connectionString',
-    'host',
-    'port',
-    'user',
-    'password',
-    'database',
-    'ssl',
-    'max',
-    'connectionTimeoutMillis',
-  ],
-  ...[
-    'idleTimeoutMillis',
-    'maxLifetimeSeconds',
-    'keepAlive',
-    'keepAliveInitialDelayMillis',
-    'fallback_application_name',
-  ],
-]
+  'connectionString host port user password database ssl max fallback_application_name',
+  'connectionTimeoutMillis idleTimeoutMillis maxLifetimeSeconds keepAlive keepAliveInitialDelayMillis',
+)
 
 // node-postgres has them, here they have nothing to act on: results are read as text, the pool is the store's own.
-const WITHOUT_EFFECT = [
-  ...[
-    'min',
-    'maxUses',
-    'allowExitOnIdle',
-    'query_timeout',
-    'client_encoding',
-    'types',
-    'binary',
-    'Client',
-    'Promise',
-  ],
-  ...[
-    'native',
-    'log',
-    'parseInputDatesAsUTC',
-    'onConnect',
-    'verify',
-    'enableChannelBinding',
-    'sslnegotiation',
-  ],
-]
+const WITHOUT_EFFECT = words(
+  'min maxUses allowExitOnIdle query_timeout client_encoding types binary Client Promise native log',
+  'parseInputDatesAsUTC onConnect verify enableChannelBinding sslnegotiation',
+)
 
 /**
  * @throws TypeError for a URL or key that cannot be understood; the URL is not quoted, as it holds a password
@@ -94,8 +58,10 @@ export function address(
     object['connectionString'] ?? (given.conObject ? undefined : (given.conString ?? env['DATABASE_URL']))
   // What the URL says wins over the keys beside it, as in node-postgres.
   return fromKeys({
+    port: env['PGPORT'],
     ssl: sslOfMode(env['PGSSLMODE']),
     options: env['PGOPTIONS'],
+    fallback_application_name: env['PGAPPNAME'],
     ...object,
     ...(url ? fromUrl(url) : {}),
   })
@@ -116,7 +82,7 @@ function fromKeys(keys: Keys): Address {
   const to: Address = { connection: {} }
   const hosts =
     keys['hosts'] ?? (keys['host'] === undefined ? undefined : [{ host: keys['host'], port: keys['port'] }])
-  const port = Number(keys['port'] ?? process.env['PGPORT'] ?? 5432)
+  const port = Number(keys['port'] ?? 5432)
   if (hosts) {
     to.host = hosts.map((at: { host: string }) => at.host)
     to.port = hosts.map((at: { port?: number | string }) => Number(at.port ?? port))
@@ -134,7 +100,8 @@ function fromKeys(keys: Keys): Address {
   if (keys['keepAliveInitialDelayMillis'] > 0) to.keep_alive = keys['keepAliveInitialDelayMillis'] / 1000
   if (keys['keepAlive'] === false) to.keep_alive = 0
   for (const key of SENT) if (keys[key]) to.connection[key] = keys[key]
-  to.connection['application_name'] ??= keys['fallback_application_name'] ?? process.env['PGAPPNAME']
+  const { fallback_application_name: fallback } = keys
+  if (fallback !== undefined) to.connection['application_name'] ??= fallback
   return to
 }
 

@@ -8,23 +8,17 @@ import type { Settings } from './options.ts'
 
 // Each is about the way to the server or its state, not about the statement: the same one can succeed a moment later.
 // All statements of the store may run twice, as they set absolute values.
-const TRANSIENT = new Set([
-  // network and driver
-  ...[
-    'CONNECTION_CLOSED',
-    'CONNECT_TIMEOUT',
-    'ECONNREFUSED',
-    'ECONNRESET',
-    'EPIPE',
-    'ETIMEDOUT',
-    'EHOSTUNREACH',
-  ],
-  ...['ENETUNREACH', 'EHOSTDOWN', 'EAI_AGAIN', 'ENOTFOUND', 'STORE_PASSWORD'],
-  // 08 connection lost; 57P shutdown, crash recovery, starting; 53300 too many connections
-  ...['08000', '08001', '08003', '08006', '08007', '57P01', '57P02', '57P03', '57P05', '53300'],
-  // 40 deadlock, serialization; 26000 prepared statement unknown behind a pooler
-  ...['40001', '40P01', '40003', '26000'],
-])
+const TRANSIENT = new Set(
+  [
+    // network and driver
+    'CONNECTION_CLOSED CONNECT_TIMEOUT ECONNREFUSED ECONNRESET EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH',
+    'EHOSTDOWN EAI_AGAIN ENOTFOUND STORE_PASSWORD',
+    // 08 connection lost; 57P shutdown, crash recovery, starting; 53300 too many connections
+    '08000 08001 08003 08006 08007 57P01 57P02 57P03 57P05 53300',
+    // 40 deadlock, serialization; 26000 prepared statement unknown behind a pooler
+    '40001 40P01 40003 26000',
+  ].flatMap((codes) => codes.split(' ')),
+)
 
 export type Parameters = (leftMs: number) => readonly string[]
 

@@ -5,6 +5,7 @@ export class Deadlines {
   readonly #sweep: (now: number) => number
   readonly #precisionMs: number
   #timer: NodeJS.Timeout | undefined
+  #due = 0
 
   /**
    * @param sweep told the time in ms since 1970, deals with who is late, and gives the next deadline or Infinity
@@ -15,9 +16,10 @@ export class Deadlines {
     this.#precisionMs = precisionMs
   }
 
-  /** None may be added that is before one added earlier: the timer is set for the first. */
   add(until: number): void {
-    if (this.#timer) return
+    if (this.#timer && this.#due <= until) return
+    clearTimeout(this.#timer)
+    this.#due = until
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined

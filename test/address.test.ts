@@ -160,7 +160,11 @@ test('what is no URL is a TypeError that does not repeat it', () => {
 test('DATABASE_URL is used when nothing is given, and then the PG* variables', () => {
   assert.deepEqual(of(undefined, { DATABASE_URL: 'postgres://fromenv/d' }).host, ['fromenv'])
   assert.deepEqual(of('postgres://given/d', { DATABASE_URL: 'postgres://fromenv/d' }).host, ['given'])
-  assert.deepEqual(of(undefined, { PGOPTIONS: '-c geqo=off' }).connection['options'], '-c geqo=off')
+  assert.deepEqual(of(undefined, { PGOPTIONS: '-c geqo=off', PGAPPNAME: 'app' }).connection, {
+    options: '-c geqo=off',
+    application_name: 'app',
+  })
+  assert.deepEqual(of('postgres://one,two:2/d', { PGPORT: '7' }).port, [7, 2])
   const saved = { ...process.env }
   try {
     delete process.env['DATABASE_URL']

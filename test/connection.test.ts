@@ -199,6 +199,7 @@ test('no more connections are opened than `max`', () =>
     const open = await db.sql`
       select from pg_stat_activity where datname = current_database() and application_name = 'postgres.js'`
     assert.ok(open.length <= 2 + 3, 'two of the store, three of the test')
+    assert.ok(open.length > 3, 'those of the store are among them')
   }))
 
 test('a shared instance that its app has ended is an error at once', async () => {

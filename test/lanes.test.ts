@@ -286,6 +286,19 @@ test('a promise that is never kept ends by its deadline, and its key is free aga
   assert.equal(await next, 'a')
 })
 
+test('what waits behind a task of its own has no more time than what does not', async () => {
+  const { lanes, sent } = backend({ timeoutMs: 200 })
+  const task = lanes.alone(() => new Promise((resume) => setTimeout(resume, 150)))
+  const behind = failure(lanes.submit('a', { verb: 'append' }))
+  const submitted = Date.now()
+  await task
+  // Another one is submitted first, later: its deadline is not the first to come.
+  lanes.submit('b', { verb: 'append' }).catch(() => {})
+  assert.equal((await behind).message, 'late')
+  assert.ok(Date.now() - submitted < 300)
+  for (const each of sent) each.end()
+})
+
 test('a task of its own runs after what was submitted before, and before what is submitted after', async () => {
   const log: string[] = []
   const { lanes } = backend({
