@@ -45,9 +45,9 @@ function machine(versions, quick) {
     `${new Date().toISOString().slice(0, 10)}, ${os.cpus().length} cores of ${os.cpus()[0]?.model ?? os.arch()} for all of it: ` +
       `clients, servers and load generator. Made by \`npm run bench${quick ? ' -- --quick' : ''}\`.`,
     '',
-    Object.entries(all)
+    `${Object.entries(all)
       .map(([name, version]) => `${name} ${version}`)
-      .join(', ') + '.',
+      .join(', ')}.`,
     '',
     'PostgreSQL has its default durability, Redis none. Each subject has a process of its own; they take turns, in an order ' +
       'that rotates, and warm up before each turn. Every figure is the median of the rounds, with the lowest and the ' +
@@ -57,12 +57,12 @@ function machine(versions, quick) {
 
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
 const of = (row, field) => median(row.rounds.map((round) => round[field]))
-const number = (value) =>
-  value === undefined || Number.isNaN(value)
-    ? '–'
-    : value >= 100
-      ? Math.round(value).toLocaleString('en')
-      : value.toPrecision(2)
+/** Absent where the machine does not tell, or where nothing was done in the time. */
+function number(value) {
+  if (!Number.isFinite(value)) return '–'
+  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(2)
+}
+
 const spread = (row, field) => {
   const values = row.rounds.map((round) => round[field])
   return `${number(median(values))} (${number(Math.min(...values))}–${number(Math.max(...values))})`

@@ -1,6 +1,7 @@
 // `npm run bench`: measures the store beside its rivals and writes results.md and the plots. `-- --quick` takes a small
 // part of the matrix; `-- --only get` those operations whose name matches.
 
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { httpLevel } from './http-level.js'
 import { report } from './report.js'
@@ -20,7 +21,10 @@ const servers = await startServers()
 try {
   const store = values.part.includes('store') ? await storeLevel(servers, { ...values, log }) : []
   const http = values.part.includes('http') ? await httpLevel(servers, { ...values, log }) : []
-  await report({ store, http, versions: servers.versions, quick: values.quick })
+  const results = { store, http, versions: servers.versions, quick: values.quick }
+  // First as it is: a mistake in the report must not cost the run.
+  writeFileSync(new URL('results.json', import.meta.url), JSON.stringify(results))
+  await report(results)
 } finally {
   await servers.stop()
 }
