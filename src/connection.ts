@@ -40,9 +40,12 @@ export class Connection {
    * @throws StoreError with the SQLSTATE or the network's code, or STORE_TIMEOUT
    */
   async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1, last: string | undefined; ; attempt++) {
       const outcome = await this.#attempt(text, parameters, until)
       if (!(outcome instanceof StoreError)) return outcome
+      // The time may be over in the middle of an attempt: why the one before failed says more.
+      if (outcome.code === 'STORE_TIMEOUT') throw timedOut(last)
+      last = outcome.code
       if (!TRANSIENT.has(outcome.code) || this.#closed) throw outcome
       // At first nearly at once, for the one connection that was lost; then growing, for a server that is away.
       const pauseMs = Math.min(5 * 3 ** (attempt - 1), 250) * (0.5 + Math.random() / 2)

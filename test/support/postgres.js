@@ -64,7 +64,7 @@ export async function startPostgres({ flags = [] } = {}) {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
     async stop() {
       // Ctrl-C reaches the server as well, which may have ended by now: then there is no end to wait for.
-      const { exitCode, signalCode } = server.process
+      const { exitCode, signalCode } = server.process ?? {}
       if (exitCode === null && signalCode === null) await server.stop()
       process.removeListener('exit', kill)
       clean()
