@@ -180,10 +180,14 @@ export class Rows {
     }
   }
 
-  async #session(sid: string, row: Row): Promise<SessionData> {
-    const session = await decode(row, this.#settings.serializer)
-    this.#loaded.remember(session, { sid, expire: row.expire })
-    return session
+  /** Is a promise only where the serializer is async: a promise less for each get. */
+  #session(sid: string, row: Row): SessionData | Promise<SessionData> {
+    const session = decode(row, this.#settings.serializer)
+    const remember = (known: SessionData) => {
+      this.#loaded.remember(known, sid, row.expire)
+      return known
+    }
+    return session instanceof Promise ? session.then(remember) : remember(session)
   }
 
   async *#entries(page: (after: string) => Promise<Columns[]>): AsyncGenerator<Entry, void, undefined> {
