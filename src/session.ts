@@ -101,7 +101,7 @@ function dated(session: SessionData, row: Row): SessionData {
   // An 'infinity' in the column is no Date.
   if (session.cookie?.expires && !Number.isNaN(expires.getTime())) {
     // A string, as JSON has it: express-session makes the Date.
-    Object.assign(session.cookie, { expires: expires.toISOString() })
+    session.cookie.expires = expires.toISOString() as unknown as Date
   }
   return session
 }
