@@ -154,9 +154,18 @@ function answer(
   })
 }
 
-/** The rows of a result. After a statement that failed midway the driver puts the next rows behind holes. */
+/**
+ * The rows of a result. After a statement that failed midway the driver puts the next rows behind holes.
+ *
+ * The columns are taken out of the driver's arrays: V8 learns to make those in the old space, where each would keep its
+ * strings alive until the next full garbage collection.
+ */
 function rowsOf(result: { count?: number; columns?: unknown[] | null } & readonly unknown[]): Columns[] {
-  const rows = result.filter(() => true) as Columns[]
+  const rows: Columns[] = []
+  // Passes over holes.
+  result.forEach((row) => {
+    rows.push((row as (string | null)[]).splice(0))
+  })
   if (result.columns?.length && rows.length !== result.count) throw mismatch()
   return rows
 }

@@ -54,13 +54,15 @@ interface Entry<Op, Answer> {
 
 interface Lane<Op, Answer> {
   free: number
-  readonly waiting: Set<Entry<Op, Answer>>
+  waiting: Entry<Op, Answer>[]
   scheduled: boolean
 }
 
 export class Lanes<Op extends { readonly verb: string }, Answer> {
   readonly #options: LanesOptions<Op, Answer>
-  readonly #chains = new Map<string, Entry<Op, Answer>[]>()
+  // An object, and no Set or Map in this room: where keys come and go fast, each of their tables links to the one that
+  // replaced it, so a dead one that the garbage collector has not looked at yet keeps alive all that came after it.
+  readonly #chains: Record<string, Entry<Op, Answer>[]> = Object.create(null)
   readonly #lanes: Readonly<Record<'read' | 'write', Lane<Op, Answer>>>
   #gate: Promise<unknown> | undefined
   readonly #deadlines: Deadlines
@@ -68,7 +70,7 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
   constructor(options: LanesOptions<Op, Answer>) {
     this.#options = options
     this.#deadlines = new Deadlines((now) => this.#sweep(now), options.timeoutMs / 100)
-    const lane = (free: number) => ({ free, waiting: new Set<Entry<Op, Answer>>(), scheduled: false })
+    const lane = (free: number): Lane<Op, Answer> => ({ free, waiting: [], scheduled: false })
     this.#lanes = { read: lane(options.lanes.read), write: lane(options.lanes.write) }
   }
 
@@ -85,7 +87,7 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
   async settled(): Promise<void> {
     await this.#gate
     const until = Date.now() + this.#options.timeoutMs
-    const ends = [...this.#chains.values()].map(
+    const ends = Object.values(this.#chains).map(
       (chain) => new Promise((resolve, reject) => chain.at(-1)?.callers.push({ resolve, reject, until })),
     )
     await Promise.allSettled(ends)
@@ -107,7 +109,7 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     return new Promise((resolve, reject) => {
       const caller = { resolve, reject, until }
       this.#deadlines.add(until)
-      const chain = this.#chains.get(key)
+      const chain = this.#chains[key]
       const last = chain?.at(-1)
       if (last?.op !== undefined && !last.sent && !(op instanceof Promise)) {
         const folded = this.#options.fold(last.op, op)
@@ -119,7 +121,7 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
       }
       const entry: Entry<Op, Answer> = { key, op: undefined, callers: [caller], sent: false, alone: false }
       if (chain) chain.push(entry)
-      else this.#chains.set(key, [entry])
+      else this.#chains[key] = [entry]
       if (op instanceof Promise) {
         op.then(
           (known) => this.#know(entry, known),
@@ -138,9 +140,9 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
 
   /** Lets the entry leave with the next batch if it is the first of its chain and known. */
   #offer(entry: Entry<Op, Answer>): void {
-    if (entry.op === undefined || this.#chains.get(entry.key)?.[0] !== entry) return
+    if (entry.op === undefined || this.#chains[entry.key]?.[0] !== entry) return
     const lane = this.#lanes[this.#options.kind(entry.op)]
-    lane.waiting.add(entry)
+    lane.waiting.push(entry)
     this.#schedule(lane)
   }
 
@@ -150,9 +152,9 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     lane.scheduled = true
     queueMicrotask(() => {
       lane.scheduled = false
-      while (lane.free > 0 && lane.waiting.size > 0) {
+      while (lane.free > 0 && lane.waiting.length > 0) {
         lane.free--
-        void this.#send(this.#take(lane.waiting)).finally(() => {
+        void this.#send(this.#take(lane)).finally(() => {
           lane.free++
           this.#schedule(lane)
         })
@@ -161,19 +163,22 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
   }
 
   /** The entries of one verb that have waited longest, as many as fit. */
-  #take(waiting: Set<Entry<Op, Answer>>): Entry<Op, Answer>[] {
+  #take(lane: Lane<Op, Answer>): Entry<Op, Answer>[] {
+    const { maxKeys, maxWeight, weigh } = this.#options
     const batch: Entry<Op, Answer>[] = []
+    const others: Entry<Op, Answer>[] = []
     let weight = 0
-    for (const entry of waiting) {
+    for (const entry of lane.waiting) {
       const op = entry.op as Op
-      if (batch[0] && (entry.alone || op.verb !== batch[0].op?.verb)) continue
-      weight += this.#options.weigh(op)
-      if (batch[0] && weight > this.#options.maxWeight) break
-      batch.push(entry)
-      entry.sent = true
-      if (entry.alone || batch.length === this.#options.maxKeys) break
+      const [first] = batch
+      weight += first && weight > maxWeight ? 0 : weigh(op)
+      const fits = !entry.alone && !first?.alone && op.verb === first?.op?.verb && weight <= maxWeight
+      if (!first || (fits && batch.length < maxKeys)) {
+        entry.sent = true
+        batch.push(entry)
+      } else others.push(entry)
     }
-    for (const entry of batch) waiting.delete(entry)
+    lane.waiting = others
     return batch
   }
 
@@ -217,11 +222,11 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
 
   /** Takes the entry out of its chain, answers its callers, and lets the next of the chain go. */
   #end(entry: Entry<Op, Answer>, answer: (caller: Caller<Answer>) => void): void {
-    const chain = this.#chains.get(entry.key) ?? []
+    const chain = this.#chains[entry.key] ?? []
     const place = chain.indexOf(entry)
     if (place === -1) return
     chain.splice(place, 1)
-    if (!chain[0]) this.#chains.delete(entry.key)
+    if (!chain[0]) delete this.#chains[entry.key]
     else if (place === 0) this.#offer(chain[0])
     for (const caller of entry.callers) answer(caller)
   }
@@ -229,14 +234,15 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
   /** Tells who has waited too long, and gives when the next one will have. */
   #sweep(now: number): number {
     let next = Number.POSITIVE_INFINITY
-    for (const entry of [...this.#chains.values()].flat()) {
+    for (const entry of Object.values(this.#chains).flat()) {
       const late = entry.callers.filter((caller) => caller.until <= now)
       entry.callers = entry.callers.filter((caller) => caller.until > now)
       for (const caller of late) caller.reject(this.#options.timedOut())
       for (const caller of entry.callers) next = Math.min(next, caller.until)
       // Nobody waits for it any more, and it has not left: it need not.
       if (entry.callers.length === 0 && !entry.sent) {
-        for (const lane of Object.values(this.#lanes)) lane.waiting.delete(entry)
+        for (const lane of Object.values(this.#lanes))
+          lane.waiting = lane.waiting.filter((other) => other !== entry)
         this.#end(entry, () => {})
       }
     }

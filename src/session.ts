@@ -143,8 +143,8 @@ class Mark extends Given {
     else new Mark(session, loaded)
   }
 
-  static on(session: object): Loaded | undefined {
-    return #loaded in session ? session.#loaded : undefined
+  static on(session: unknown): Loaded | undefined {
+    return typeof session === 'object' && session !== null && #loaded in session ? session.#loaded : undefined
   }
 }
 
@@ -161,7 +161,7 @@ export class LoadedSessions {
   }
 
   /** Undefined for a session that is new, or was loaded under another sid or by another store. */
-  of(session: SessionData, sid: string): Loaded | undefined {
+  of(session: unknown, sid: string): Loaded | undefined {
     const loaded = Mark.on(session)
     return loaded?.by === this && loaded.sid === sid ? loaded : undefined
   }

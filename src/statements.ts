@@ -112,14 +112,16 @@ export function statements({ table }: Names): Statements {
 
     /**
      * $1 sids, $2 expiries, $3 floors, $4 ms to wait for a lock. Answers before the change is on disk: a server that
-     * crashes can lose the last half second of touches, so that a session ends as much earlier, but no save.
+     * crashes can lose the last half second of touches, so that a session ends as much earlier, but no save. A row that
+     * has the expiry is left as it is: what one page asks for in the same second, from many processes, is written once.
      */
     touch: `
       with locked as (
         select s.sid, o.expire
         from unnest(${array('$1')}, ${array('$2')}, ${array('$3')}) as o(sid, expire, floor)
         join ${table} s on s.sid = o.sid
-        where ${expiry} >= ${seconds('o.floor')} and ${patience('$4')} and ${setting('synchronous_commit', "'off'")}
+        where ${expiry} >= ${seconds('o.floor')} and ${expiry} <> ${seconds('o.expire')}
+          and ${patience('$4')} and ${setting('synchronous_commit', "'off'")}
         order by o.sid
         for no key update of s
       )
