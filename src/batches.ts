@@ -6,7 +6,6 @@ import { mismatch } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
 import type { Row } from './session.ts'
-import { list } from './statements.ts'
 
 type Values = Partial<Record<'sess' | 'expire' | 'floor', string | number>>
 
@@ -20,15 +19,25 @@ const PATIENCE_MS = 250
  * @param leftMs until the batch is given up; by then the server must have given up waiting for locks
  */
 export function parametersOf({ keys, ops }: Batch<Operation>, now: number, leftMs: number): string[] {
-  const all = (name: keyof Values) => list(ops.map((op) => (op as Values)[name] ?? ''))
-  const sids = list(keys)
+  const values = (name: keyof Values) => ops.map((op) => (op as Values)[name] ?? '')
+  const separator = separatorOf([...keys, ...values('sess')])
+  const sids = keys.join(separator)
+  const all = (name: keyof Values) => values(name).join(separator)
   const patience = milliseconds(Math.min(PATIENCE_MS, leftMs))
   const verb = ops[0]?.verb
-  if (verb === 'get') return [sids, String(now)]
-  if (verb === 'upsert') return [sids, all('sess'), all('expire'), patience]
-  if (verb === 'update') return [sids, all('sess'), all('expire'), all('floor'), patience]
-  if (verb === 'touch') return [sids, all('expire'), all('floor'), patience]
-  return [sids, patience]
+  if (verb === 'get') return [separator, sids, String(now)]
+  if (verb === 'upsert') return [separator, sids, all('sess'), all('expire'), patience]
+  if (verb === 'update') return [separator, sids, all('sess'), all('expire'), all('floor'), patience]
+  if (verb === 'touch') return [separator, sids, all('expire'), all('floor'), patience]
+  return [separator, sids, patience]
+}
+
+/** A character that none of the texts has. JSON has none of the control characters: mostly it is the first. */
+function separatorOf(texts: readonly (string | number)[]): string {
+  for (let code = 1; ; code++) {
+    const separator = String.fromCharCode(code)
+    if (!texts.some((text) => String(text).includes(separator))) return separator
+  }
 }
 
 /** A little less, for the way to the server and back. 0 would mean for ever. */

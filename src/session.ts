@@ -64,8 +64,8 @@ export function encode(session: SessionData, serializer: Serializer): string | P
 }
 
 function checkText(text: unknown): string {
-  if (typeof text !== 'string' || !text.isWellFormed()) {
-    throw unserializable('stringify gave no well-formed string')
+  if (typeof text !== 'string' || text === '' || !text.isWellFormed()) {
+    throw unserializable('stringify gave no well-formed string, or an empty one')
   }
   return text
 }

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { SessionData } from 'express-session'
+import postgres from 'postgres'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
 import { promises } from './support/promise.ts'
@@ -145,6 +146,46 @@ test('disableTouch sends nothing', () =>
     await store.touch('touch-off', sessionOf({}, 3600))
     assert.ok((await row(db.sql, 'touch-off')).inSeconds < 61)
   }))
+
+test('a touch does not wait for the disk, a save does', async () => {
+  await db.sql.unsafe(`
+    create table witnessed (like session including all);
+    create table waits (sid text, setting text);
+    create function witness() returns trigger language plpgsql as $$ begin
+      insert into waits values (new.sid, current_setting('synchronous_commit')); return new;
+    end $$;
+    create trigger witness before update on witnessed for each row execute function witness()`)
+  // One connection for both kinds, so that what a touch sets would be seen by the save if it stayed.
+  const own = postgres(db.url, { max: 1 })
+  await withStore({ postgres: own, isolate: false, tableName: 'witnessed' }, async (store) => {
+    await store.set('w', sessionOf({}, 600))
+    const loaded = (await store.get('w')) as SessionData
+    await store.touch('w', Object.assign(loaded, sessionOf({}, 700)))
+    await store.set('w', Object.assign(loaded, sessionOf({}, 800)))
+  })
+  await own.end()
+  assert.deepEqual([...(await db.sql`select setting from waits`)], [{ setting: 'off' }, { setting: 'on' }])
+})
+
+test('a touch writes nothing into a row that has the expiry, and a save that keeps it spares the indexes', async () => {
+  await db.sql`create table kept (like session including all)`
+  await withStore({ ...at, tableName: 'kept' }, async (store) => {
+    const session = sessionOf({ n: 0 }, 600)
+    await store.set('k', session)
+    const before = await db.sql`select xmin::text, ctid::text from kept`
+    await store.touch('k', session)
+    assert.deepEqual([...(await db.sql`select xmin::text, ctid::text from kept`)], [...before])
+    await store.set('k', session)
+    const hot = async () =>
+      Number(
+        (await db.sql`select n_tup_hot_upd as hot from pg_stat_user_tables where relname = 'kept'`)[0]?.[
+          'hot'
+        ],
+      )
+    // The server counts with a delay.
+    while ((await hot()) < 1) await new Promise((resume) => setTimeout(resume, 50))
+  })
+})
 
 test('touchInterval keeps back a touch of a loaded session that would move the expiry by less, and no other', () =>
   withStore({ ...at, touchInterval: 100 }, async (store) => {
@@ -316,9 +357,29 @@ test('a session that cannot be serialised is an error, and the row stays as it w
     assert.equal((await row(db.sql, 'unserializable')).n, 1)
   }))
 
+test('no character of a sid or a session parts it from what travels with it', () =>
+  withStore(at, async (store) => {
+    const odd = ['\x01', '\x02', '\x01\x02\x03', '{"a","b"}', '\\"', '\x7f\n\t', 'a,b', 'NULL', '😀']
+    const all = odd.flatMap((a) => odd.map((b) => ({ sid: `odd-${a}-${b}`, text: b + a + b })))
+    await Promise.all(all.map(({ sid, text }) => store.set(sid, sessionOf({ text }))))
+    const rows = await db.sql`select sid, sess->>'text' as text from session where sid like 'odd-%'`
+    assert.deepEqual(
+      new Map(rows.map((each) => [each['sid'], each['text']])),
+      new Map(all.map(({ sid, text }) => [sid, text])),
+    )
+    const read = (await Promise.all(all.map(({ sid }) => store.get(sid)))) as any[]
+    assert.deepEqual(
+      read.map(({ text }) => text),
+      all.map(({ text }) => text),
+    )
+    await Promise.all(all.map(({ sid }) => store.destroy(sid)))
+    assert.equal((await db.sql`select from session where sid like 'odd-%'`).length, 0)
+  }))
+
 test('a serializer that gives no JSON, no string or a broken one fails only its own set', async () => {
   const given: Record<string, unknown> = {
     invalid: '{"a":',
+    empty: '',
     several: '{}, {"user":"somebody else"}',
     number: 5,
     late: Promise.resolve(5),
@@ -338,7 +399,16 @@ test('a serializer that gives no JSON, no string or a broken one fails only its 
     await Promise.all(good)
     assert.deepEqual(
       bad.map((error) => error.code),
-      ['22P02', '22P02', 'STORE_SESSION', 'STORE_SESSION', 'STORE_SESSION', 'STORE_SESSION', '22021'],
+      [
+        '22P02',
+        'STORE_SESSION',
+        '22P02',
+        'STORE_SESSION',
+        'STORE_SESSION',
+        'STORE_SESSION',
+        'STORE_SESSION',
+        '22021',
+      ],
     )
     for (let i = 0; i < 10; i++) assert.equal((await row(db.sql, `good-${i}`)).i, i)
     assert.equal((await db.sql`select from session where sid like 'bad-%'`).length, 0)
