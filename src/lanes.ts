@@ -146,11 +146,11 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     this.#schedule(lane)
   }
 
-  /** A microtask later, so that what one tick submits travels together. */
+  /** After what the event loop has at hand, so that the requests that came in together travel together. */
   #schedule(lane: Lane<Op, Answer>): void {
     if (lane.scheduled) return
     lane.scheduled = true
-    queueMicrotask(() => {
+    setImmediate(() => {
       lane.scheduled = false
       while (lane.free > 0 && lane.waiting.length > 0) {
         lane.free--

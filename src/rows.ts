@@ -47,7 +47,9 @@ export class Rows {
     this.#lanes = new Lanes({
       lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
       timeoutMs: settings.timeoutMs,
-      maxKeys: 200,
+      // Large enough that the way to the server and back is a small part of the cost, small enough that of a few hundred
+      // operations some are under way while the answers of others are read.
+      maxKeys: 128,
       maxWeight: 1_000_000,
       kind: (op) => (op.verb === 'get' ? 'read' : 'write'),
       weigh: (op) => ('sess' in op ? op.sess.length : 0),

@@ -38,7 +38,8 @@ function backend(options: Partial<LanesOptions<Op, string>> = {}) {
   return { lanes, sent, keys: () => sent.map(({ batch }) => batch.keys.join('')) }
 }
 
-const tick = () => new Promise((resume) => setImmediate(resume))
+/** Until what was submitted is sent, and what was answered has let the next go. */
+const tick = () => new Promise((resume) => setImmediate(() => setImmediate(resume)))
 
 test('what one tick submits travels together, and an idle lane sends at once', async () => {
   const { lanes, sent, keys } = backend()
