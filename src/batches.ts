@@ -5,7 +5,6 @@ import type { Columns } from './client.ts'
 import { mismatch } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
-import type { Row } from './session.ts'
 
 type Values = Partial<Record<'sess' | 'expire' | 'floor', string | number>>
 
@@ -45,19 +44,25 @@ export function milliseconds(leftMs: number): string {
   return String(Math.max(1, Math.floor(leftMs * 0.95)))
 }
 
+/**
+ * A row as it came, `expire` in seconds since 1970. Stays the array it came in: an object of ours that lives as long as
+ * the batch is one that V8 learns to make in the old space, where it would keep the session's text alive.
+ */
+export type Row = readonly [sid: string, sess: string, expire: string]
+
 /** What the table has for each key: undefined where it has no row that is alive. @throws StoreError STORE_MISMATCH */
 export function answersOf({ keys, ops }: Batch<Operation>, rows: readonly Columns[]): (Row | undefined)[] {
   const answers = new Map<string, Row | undefined>(keys.map((sid) => [sid, undefined]))
-  for (const [sid, sess, expire] of rows) {
+  for (const columns of rows) {
+    const [sid] = columns
     if (typeof sid !== 'string' || !answers.has(sid)) throw mismatch()
-    if (ops[0]?.verb !== 'get') continue
-    answers.set(sid, rowOf(sess, expire))
+    if (ops[0]?.verb === 'get') answers.set(sid, rowOf(columns))
   }
   return [...answers.values()]
 }
 
 /** @throws StoreError STORE_MISMATCH if these are not the columns of a session's row */
-export function rowOf(sess: string | null | undefined, expire: string | null | undefined): Row {
-  if (typeof sess !== 'string' || typeof expire !== 'string') throw mismatch()
-  return { sess, expire: Number(expire) }
+export function rowOf(columns: Columns): Row {
+  if (columns.length !== 3 || columns.includes(null)) throw mismatch()
+  return columns as Row
 }

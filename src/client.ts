@@ -48,7 +48,8 @@ export class OwnClient implements Client {
       return await answer(sql, text, parameters, until, () => this.reset())
     } catch (error) {
       // A reset from elsewhere: the statement did not fail, its connection was taken away.
-      if (sql !== this.#sql) throw new StoreError('CONNECTION_CLOSED', 'The connection was given up')
+      if (sql !== this.#sql && !(error instanceof StoreError))
+        throw new StoreError('CONNECTION_CLOSED', 'The connection was given up')
       // Anything but the server's answer to this statement leaves the connection in doubt, and the driver with it: it
       // gives the last words of a lost connection to the next statement.
       if (!isAnswer(error)) this.reset()

@@ -1,14 +1,14 @@
 // What the store asks of the database: a batch or a statement by name goes in, rows come out. Creates the table first
 // where that is wanted, and gives no row that was not asked for. Must not know sessions or when they expire.
 
-import { answersOf, parametersOf } from './batches.ts'
+import { answersOf, parametersOf, type Row } from './batches.ts'
 import type { Columns } from './client.ts'
 import { Connection, type Parameters } from './connection.ts'
 import type { StoreError } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
 import type { Settings } from './options.ts'
-import { now, type Row } from './session.ts'
+import { now } from './session.ts'
 import { type Names, names, type Statements, statements } from './statements.ts'
 import { createTable } from './table.ts'
 

@@ -66,21 +66,39 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
   readonly #lanes: Readonly<Record<'read' | 'write', Lane<Op, Answer>>>
   #gate: Promise<unknown> | undefined
   readonly #deadlines: Deadlines
+  readonly #graceMs: number
 
   constructor(options: LanesOptions<Op, Answer>) {
     this.#options = options
-    this.#deadlines = new Deadlines((now) => this.#sweep(now), options.timeoutMs / 100)
+    this.#graceMs = options.timeoutMs / 100
+    this.#deadlines = new Deadlines((now) => this.#sweep(now), this.#graceMs)
     const lane = (free: number): Lane<Op, Answer> => ({ free, waiting: [], scheduled: false })
     this.#lanes = { read: lane(options.lanes.read), write: lane(options.lanes.write) }
   }
 
   /** Takes its place in the order of its key at once, also while the operation is only promised. */
   submit(key: string, op: Op | Promise<Op>): Promise<Answer> {
-    const until = Date.now() + this.#options.timeoutMs
-    if (this.#gate === undefined) return this.#enter(key, op, until)
+    return new Promise((resolve, reject) => this.ask(key, op, resolve, reject))
+  }
+
+  /**
+   * The same without a promise: one that has waited long is in the old space, where it would keep its answer alive until
+   * the next full garbage collection.
+   */
+  ask(
+    key: string,
+    op: Op | Promise<Op>,
+    resolve: (answer: Answer) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const caller = { resolve, reject, until: Date.now() + this.#options.timeoutMs }
+    if (this.#gate === undefined) {
+      this.#enter(key, op, caller)
+      return
+    }
     // What is promised may fail while nobody looks: it is looked at when its turn comes.
     if (op instanceof Promise) op.catch(() => {})
-    return this.#gate.then(() => this.#enter(key, op, until))
+    void this.#gate.then(() => this.#enter(key, op, caller))
   }
 
   /** Resolves when all that was submitted before has ended, well or not. */
@@ -105,32 +123,29 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     return turn
   }
 
-  #enter(key: string, op: Op | Promise<Op>, until: number): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const caller = { resolve, reject, until }
-      this.#deadlines.add(until)
-      const chain = this.#chains[key]
-      const last = chain?.at(-1)
-      if (last?.op !== undefined && !last.sent && !(op instanceof Promise)) {
-        const folded = this.#options.fold(last.op, op)
-        if (folded !== undefined) {
-          last.op = folded
-          last.callers.push(caller)
-          return
-        }
+  #enter(key: string, op: Op | Promise<Op>, caller: Caller<Answer>): void {
+    this.#deadlines.add(caller.until)
+    const chain = this.#chains[key]
+    const last = chain?.at(-1)
+    if (last?.op !== undefined && !last.sent && !(op instanceof Promise)) {
+      const folded = this.#options.fold(last.op, op)
+      if (folded !== undefined) {
+        last.op = folded
+        last.callers.push(caller)
+        return
       }
-      const entry: Entry<Op, Answer> = { key, op: undefined, callers: [caller], sent: false, alone: false }
-      if (chain) chain.push(entry)
-      else this.#chains[key] = [entry]
-      if (op instanceof Promise) {
-        op.then(
-          (known) => this.#know(entry, known),
-          (error) => this.#drop(entry, error),
-        )
-      } else {
-        this.#know(entry, op)
-      }
-    })
+    }
+    const entry: Entry<Op, Answer> = { key, op: undefined, callers: [caller], sent: false, alone: false }
+    if (chain) chain.push(entry)
+    else this.#chains[key] = [entry]
+    if (op instanceof Promise) {
+      op.then(
+        (known) => this.#know(entry, known),
+        (error) => this.#drop(entry, error),
+      )
+    } else {
+      this.#know(entry, op)
+    }
   }
 
   #know(entry: Entry<Op, Answer>, op: Op): void {
@@ -228,6 +243,8 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     chain.splice(place, 1)
     if (!chain[0]) delete this.#chains[entry.key]
     else if (place === 0) this.#offer(chain[0])
+    // As with promises: what is old must not keep what is large.
+    entry.op = undefined
     for (const caller of entry.callers) answer(caller)
   }
 
@@ -235,8 +252,10 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
   #sweep(now: number): number {
     let next = Number.POSITIVE_INFINITY
     for (const entry of Object.values(this.#chains).flat()) {
-      const late = entry.callers.filter((caller) => caller.until <= now)
-      entry.callers = entry.callers.filter((caller) => caller.until > now)
+      // What is on its way ends by itself at that time, and knows why it took so long.
+      const past = entry.sent ? now - this.#graceMs : now
+      const late = entry.callers.filter((caller) => caller.until <= past)
+      entry.callers = entry.callers.filter((caller) => caller.until > past)
       for (const caller of late) caller.reject(this.#options.timedOut())
       for (const caller of entry.callers) next = Math.min(next, caller.until)
       // Nobody waits for it any more, and it has not left: it need not.

@@ -3,18 +3,22 @@
 /** `error` is null on success. */
 export type Callback<T = void> = (error: any, result?: T) => void
 
+/** What is under way: a promise, or what starts it and is told both ways to end. */
+export type Work<T> = Promise<T> | ((resolve: (result: T) => void, reject: (error: unknown) => void) => void)
+
 /**
  * With a callback: it is called on a fresh tick, outside every `try`, so that what it throws is the app's own exception.
  * Without one: a promise. If nobody listens to it when it fails, as after `req.session.destroy()`, the error goes to
  * `report` instead of ending the process as an unhandled rejection.
  */
 export function deliver<T>(
-  work: Promise<T>,
+  work: Work<T>,
   callback: Callback<T> | undefined,
   report: (error: unknown) => void,
 ): Promise<T> | undefined {
-  if (typeof callback !== 'function') return Outcome.of(work, report)
-  work.then(
+  const start = typeof work === 'function' ? work : work.then.bind(work)
+  if (typeof callback !== 'function') return Outcome.of(new Promise(start), report)
+  start(
     (result) => process.nextTick(callback, null, result),
     (error) => process.nextTick(callback, error),
   )

@@ -3,7 +3,7 @@
 // Must not know Express, callbacks or the driver.
 
 import type { SessionData } from 'express-session'
-import { milliseconds, rowOf } from './batches.ts'
+import { milliseconds, type Row, rowOf } from './batches.ts'
 import type { Columns } from './client.ts'
 import { codeOf, Database } from './database.ts'
 import { closed, timedOut } from './errors.ts'
@@ -11,7 +11,7 @@ import { Lanes } from './lanes.ts'
 import { fold, type Operation } from './operations.ts'
 import type { Settings } from './options.ts'
 import { Pruner } from './prune.ts'
-import { checkSid, decode, encode, expireAt, LoadedSessions, now, type Row } from './session.ts'
+import { checkSid, decode, encode, expireAt, LoadedSessions, now } from './session.ts'
 
 /** One row of the table, as `entries()` gives it. */
 export interface Entry {
@@ -36,6 +36,8 @@ export class Rows {
   readonly #pruner: Pruner
   readonly #loaded = new LoadedSessions()
   readonly #underWay = new Set<Promise<unknown>>()
+  /** Of the sessions read lately, in characters: how long the next one is shows only when it is read. */
+  #usualLength = 0
   #closing: Promise<void> | undefined
 
   constructor(settings: Settings) {
@@ -52,7 +54,7 @@ export class Rows {
       maxKeys: 128,
       maxWeight: 1_000_000,
       kind: (op) => (op.verb === 'get' ? 'read' : 'write'),
-      weigh: (op) => ('sess' in op ? op.sess.length : 0),
+      weigh: (op) => ('sess' in op ? op.sess.length : op.verb === 'get' ? this.#usualLength : 0),
       fold,
       run: (batch) => this.#database.run(batch),
       isOfOneMember: (error) => OF_ONE_MEMBER.test(codeOf(error)),
@@ -61,10 +63,23 @@ export class Rows {
     })
   }
 
-  async get(sid: string): Promise<SessionData | null> {
-    this.#begin(sid)
-    const row = await this.#lanes.submit(sid, { verb: 'get' })
-    return row ? this.#session(sid, row) : null
+  /** Gives the session by a call, not a promise: see `ask`. */
+  get(sid: string, resolve: (session: SessionData | null) => void, reject: (error: unknown) => void): void {
+    const answer = (row: Row | undefined) => {
+      try {
+        const session = row ? this.#session(row) : null
+        if (session instanceof Promise) session.then(resolve, reject)
+        else resolve(session)
+      } catch (error) {
+        reject(error)
+      }
+    }
+    try {
+      this.#begin(sid)
+      this.#lanes.ask(sid, { verb: 'get' }, answer, reject)
+    } catch (error) {
+      reject(error)
+    }
   }
 
   /** A loaded session updates its row, so that what was destroyed meanwhile stays so. Any other is stored in any case. */
@@ -183,10 +198,11 @@ export class Rows {
   }
 
   /** Is a promise only where the serializer is async: a promise less for each get. */
-  #session(sid: string, row: Row): SessionData | Promise<SessionData> {
-    const session = decode(row, this.#settings.serializer)
+  #session([sid, text, expire]: Row): SessionData | Promise<SessionData> {
+    this.#usualLength += (text.length - this.#usualLength) / 100
+    const session = decode(text, Number(expire), this.#settings.serializer)
     const remember = (known: SessionData) => {
-      this.#loaded.remember(known, sid, row.expire)
+      this.#loaded.remember(known, sid, Number(expire))
       return known
     }
     return session instanceof Promise ? session.then(remember) : remember(session)
@@ -195,10 +211,10 @@ export class Rows {
   async *#entries(page: (after: string) => Promise<Columns[]>): AsyncGenerator<Entry, void, undefined> {
     for (let after = '', rows: Columns[]; ; ) {
       rows = await page(after)
-      for (const [sid, sess, expire] of rows) {
-        after = sid as string
-        const row = rowOf(sess, expire)
-        yield { sid: after, session: await this.#session(after, row), expires: new Date(row.expire * 1000) }
+      for (const columns of rows) {
+        const row = rowOf(columns)
+        after = row[0]
+        yield { sid: after, session: await this.#session(row), expires: new Date(Number(row[2]) * 1000) }
       }
       if (rows.length < PAGE_SIZE) return
     }

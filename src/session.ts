@@ -5,12 +5,6 @@ import type { SessionData } from 'express-session'
 import { StoreError } from './errors.ts'
 import type { Serializer, Settings } from './options.ts'
 
-/** A row as `get` reads it: the text of the session, and its expiry in seconds since 1970. */
-export interface Row {
-  readonly sess: string
-  readonly expire: number
-}
-
 /** The clock that decides expiry, in seconds: that of the process, rounded up, as connect-pg-simple has it. */
 export function now(): number {
   return Math.ceil(Date.now() / 1000)
@@ -77,27 +71,32 @@ function unserializable(why: string): StoreError {
 /**
  * A session object of its own for each call. Where the cookie has an expiry it is set to that of the row: a touch moves
  * only the row's, and a save of the older one would rewind it. Is a promise only where the serializer is async.
+ * @param expire of the row, in seconds since 1970
  */
-export function decode(row: Row, serializer: Serializer): SessionData | Promise<SessionData> {
+export function decode(
+  text: string,
+  expire: number,
+  serializer: Serializer,
+): SessionData | Promise<SessionData> {
   let session: SessionData | Promise<SessionData>
   try {
-    session = serializer.parse(row.sess)
+    session = serializer.parse(text)
   } catch {
     throw unreadable('parse failed')
   }
   if (typeof (session as Promise<SessionData> | null)?.then !== 'function')
-    return dated(session as SessionData, row)
+    return dated(session as SessionData, expire)
   return Promise.resolve(session).then(
-    (known) => dated(known, row),
+    (known) => dated(known, expire),
     () => {
       throw unreadable('parse rejected')
     },
   )
 }
 
-function dated(session: SessionData, row: Row): SessionData {
+function dated(session: SessionData, expire: number): SessionData {
   if (typeof session !== 'object' || session === null) throw unreadable('it is not an object')
-  const expires = new Date(row.expire * 1000)
+  const expires = new Date(expire * 1000)
   // An 'infinity' in the column is no Date.
   if (session.cookie?.expires && !Number.isNaN(expires.getTime())) {
     // A string, as JSON has it: express-session makes the Date.

@@ -3,7 +3,7 @@
 
 import type { Session, SessionData, Store } from 'express-session'
 import { type Options, parseOptions, type Settings } from './options.ts'
-import { type Callback, deliver } from './outcome.ts'
+import { type Callback, deliver, type Work } from './outcome.ts'
 import { type Entry, Rows } from './rows.ts'
 
 type Request = Parameters<Store['createSession']>[0]
@@ -87,7 +87,7 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
     }
 
     override get(sid: string, callback?: Callback<SessionData | null>): any {
-      return this.#deliver('get', this.#rows.get(sid), callback)
+      return this.#deliver('get', (...how) => this.#rows.get(sid, ...how), callback)
     }
 
     override set(sid: string, session: SessionData, callback?: Callback): any {
@@ -145,7 +145,7 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
       return created
     }
 
-    #deliver<T>(verb: string, work: Promise<T>, callback: Callback<T> | undefined): Promise<T> | undefined {
+    #deliver<T>(verb: string, work: Work<T>, callback: Callback<T> | undefined): Promise<T> | undefined {
       return deliver(work, callback, (error) => {
         this.#errorLog(`\`${verb}\` failed and nobody was waiting for it`, error)
       })
