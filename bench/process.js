@@ -5,8 +5,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** @returns a function that tells the worker a command and resolves with its answer */
-export async function start(file, task) {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), [JSON.stringify(task)])
+export async function start(file, task, execArgv = []) {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), [JSON.stringify(task)], { execArgv })
   const answer = () =>
     new Promise((resolve, reject) => {
       child.once('exit', (code) => reject(new Error(`${file} ended with ${code}: ${JSON.stringify(task)}`)))

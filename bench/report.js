@@ -1,121 +1,118 @@
-// What was measured, as results.md and as plots. Medians of the rounds, with their spread; ratios only within this run.
+// What was measured, as results.md and as plots. Ratios only within what was measured together.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { parse, View } from 'vega'
 import { compile } from 'vega-lite'
+import { number, of, ratio, spread, table } from './figures.js'
+import { limitSection } from './limit.js'
+import { scaleSection } from './scale.js'
+import { soakSection } from './soak.js'
+import { writesSection } from './writes.js'
 
 const OURS = 'connect-postgres-simple'
 const here = (name) => new URL(name, import.meta.url)
 
-export async function report({ store, http, versions, quick }) {
-  const lines = ['# Results', '', ...machine(versions, quick), '', ...targets(store, http)]
-  if (store.length > 0) lines.push('', '## The stores by themselves', '', ...storeTables(store))
-  if (http.length > 0)
-    lines.push(
-      '',
-      '## Whole requests: Express 5, express-session, a session of 600 bytes',
-      '',
-      ...httpTables(http),
-    )
-  writeFileSync(here('results.md'), `${lines.join('\n')}\n`)
-  if (store.length > 0) await plotStore(store)
-  if (http.length > 0) await plotHttp(http)
+const SECTIONS = {
+  store: ['The stores by themselves', storeSection],
+  http: ['Whole requests: Express 5, express-session, a session of 600 bytes', httpSection],
+  scale: ['Many rows, many processes', scaleSection],
+  writes: ['What requests leave behind', writesSection],
+  limit: ['How much the server can do', limitSection],
+  soak: ['Memory', soakSection],
 }
 
-function machine(versions, quick) {
+/** @param results what each part measured, and when */
+export async function report(results) {
+  const measured = (part) => results[part]?.measured ?? []
+  const lines = ['# Results', '', ...machine(results), '', ...targets(measured('store'), measured('http'))]
+  // Written by hand: what stands between a figure and its target.
+  const bounds = here('bounds.md')
+  if (existsSync(bounds)) lines.push('', readFileSync(bounds, 'utf8').trim())
+  for (const [part, [title, section]] of Object.entries(SECTIONS)) {
+    if (!results[part]) continue
+    const { date, quick } = results[part]
+    const how = `Measured ${date}${quick ? ', a short run' : ''}.`
+    lines.push('', `## ${title}`, '', how, '', ...section(measured(part)))
+  }
+  writeFileSync(here('results.md'), `${lines.join('\n')}\n`)
+  if (results.store) await plotStore(measured('store'))
+  if (results.http) await plotHttp(measured('http'))
+}
+
+function machine(results) {
   const names = [
-    'postgres',
-    'connect-pg-simple',
-    'pg',
-    'connect-session-knex',
-    'knex',
-    'connect-redis',
-    'redis',
-    'express',
+    ...['postgres', 'connect-pg-simple', 'pg', 'connect-session-knex', 'knex', 'connect-redis', 'redis'],
+    ...['express', 'express-session', 'autocannon'],
   ]
   const versionOf = (name) =>
     JSON.parse(readFileSync(here(`node_modules/${name}/package.json`), 'utf8')).version
   const all = {
     Node: process.version,
-    ...versions,
+    ...Object.values(results).at(-1).versions,
     ...Object.fromEntries(names.map((name) => [name, versionOf(name)])),
   }
   return [
-    `${new Date().toISOString().slice(0, 10)}, ${os.cpus().length} cores of ${os.cpus()[0]?.model ?? os.arch()} for all of it: ` +
-      `clients, servers and load generator. Made by \`npm run bench${quick ? ' -- --quick' : ''}\`.`,
+    `${os.cpus().length} cores of ${os.cpus()[0]?.model ?? os.arch()} for all of it: clients, servers and load generator. ` +
+      'Made by `npm run bench`.',
     '',
     `${Object.entries(all)
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')}.`,
     '',
-    'PostgreSQL has its default durability, Redis none. Each subject has a process of its own; they take turns, in an order ' +
+    'PostgreSQL has its default durability and 1 GB of shared buffers, Redis no durability. Each subject has a process of its own; they take turns, in an order ' +
       'that rotates, and warm up before each turn. Every figure is the median of the rounds, with the lowest and the ' +
       'highest. Every answer was checked.',
   ]
 }
 
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
-const of = (row, field) => median(row.rounds.map((round) => round[field]))
-/** Absent where the machine does not tell, or where nothing was done in the time. */
-function number(value) {
-  if (!Number.isFinite(value)) return '–'
-  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(2)
-}
-
-const spread = (row, field) => {
-  const values = row.rounds.map((round) => round[field])
-  return `${number(median(values))} (${number(Math.min(...values))}–${number(Math.max(...values))})`
-}
-
+/** Each row: what, the wanted multiple of each rival, and the measured one. */
 function targets(store, http) {
-  const rate = (name, operation, concurrency) => {
-    const row = store.find(
-      (each) =>
-        each.name === name &&
-        each.operation === operation &&
-        each.concurrency === concurrency &&
-        each.bytes === 300,
+  const at = (rows, field, wanted) => (name) => {
+    const row = rows.find(
+      (each) => each.name === name && Object.entries(wanted).every(([key, value]) => each[key] === value),
     )
-    return row && of(row, 'rate')
+    return row && of(row, field)
   }
-  const requests = (name, connections) => {
-    const row = http.find(
-      (each) => each.name === name && each.route === '/read' && each.connections === connections,
-    )
-    return row && of(row, 'rate')
-  }
-  const ratio = (measure, rival, ...at) => {
-    const [ours, theirs] = [measure(OURS, ...at), measure(rival, ...at)]
-    return ours && theirs ? `${(ours / theirs).toFixed(1)}×` : '–'
-  }
+  const operation = (name, concurrency, bytes = 300) => ({ operation: name, concurrency, bytes })
+  const rate = (...wanted) => at(store, 'rate', operation(...wanted))
+  const requests = (connections) => at(http, 'rate', { route: '/read', connections })
   const rows = [
-    ...[
-      ['get', 256],
-      ['get+touch', 256],
-      ['set loaded', 256],
-      ['get+touch', 32],
-      ['get', 1],
-    ].map(([operation, concurrency]) => [
-      `${operation}, ${concurrency} at once`,
-      ...['connect-pg-simple', 'connect-redis'].map((rival) => ratio(rate, rival, operation, concurrency)),
-      '',
+    ['get, 256 at once', rate('get', 256), 12, 2],
+    ['get+touch, 256 at once', rate('get+touch', 256), 10, 1.5],
+    ['set of a loaded session, 256 at once', rate('set loaded', 256), 8, 1],
+    ['set of a new session, 256 at once', rate('set new', 256), 8, 1],
+    ['get+touch, 32 at once', rate('get+touch', 32), 5, 1],
+    ...['get', 'touch', 'get+touch', 'set loaded', 'set new', 'destroy'].map((name) => [
+      `${name}, 1 at once`,
+      rate(name, 1),
+      1,
     ]),
-    ...[32, 256].map((connections) => [
-      `HTTP read route, ${connections} connections`,
-      ...['connect-pg-simple', 'connect-redis', 'MemoryStore'].map((rival) =>
-        ratio(requests, rival, connections),
-      ),
-    ]),
+    ...['get', 'set loaded'].map((name) => [`${name}, 256 at once, 64 KB`, rate(name, 256, 64_000), 1]),
+    ['HTTP read route, 32 connections', requests(32), 2.5, 1, 0.8],
+    ['HTTP read route, 256 connections', requests(256), 2.5, 1, 0.95],
   ]
+  const rivals = ['connect-pg-simple', 'connect-redis', 'MemoryStore']
+  const p99 = at(store, 'p99', operation('get+touch', 256))
   return [
-    'Throughput of this store, as a multiple of that of',
+    'Throughput of this store as a multiple of that of each rival, and the target.',
     '',
-    ...table(['', 'connect-pg-simple', 'connect-redis', 'MemoryStore'], rows),
+    ...table(
+      ['', ...rivals],
+      rows.map(([what, measure, ...wanted]) => [
+        what,
+        ...rivals.map((rival, i) => {
+          const measured = ratio(measure(OURS), measure(rival))
+          return wanted[i] === undefined ? (measured === '–' ? '' : measured) : `${measured} (${wanted[i]})`
+        }),
+      ]),
+    ),
+    '',
+    `p99 of get+touch at 256: ${ratio(p99(OURS), p99('connect-pg-simple'), 2)} of connect-pg-simple's (target 0.25).`,
   ]
 }
 
-function storeTables(store) {
+function storeSection(store) {
   return [...new Set(store.map((row) => row.bytes))].flatMap((bytes) => [
     `### Sessions of ${bytes.toLocaleString('en')} bytes`,
     '',
@@ -123,7 +120,6 @@ function storeTables(store) {
       ['operation', 'at once', 'store', 'operations/s', 'p50 ms', 'p99 ms', 'client CPU µs', 'server CPU µs'],
       store
         .filter((row) => row.bytes === bytes)
-        .sort((a, b) => a.operation.localeCompare(b.operation) || a.concurrency - b.concurrency)
         .map((row) => [
           row.operation,
           row.concurrency,
@@ -136,7 +132,7 @@ function storeTables(store) {
   ])
 }
 
-function httpTables(http) {
+function httpSection(http) {
   return table(
     ['route', 'connections', 'store', 'requests/s', 'p50 ms', 'p99 ms'],
     http.map((row) => [
@@ -148,11 +144,6 @@ function httpTables(http) {
       number(of(row, 'p99')),
     ]),
   )
-}
-
-function table(head, rows) {
-  const line = (cells) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)]
 }
 
 function plotStore(store) {

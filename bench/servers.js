@@ -7,7 +7,8 @@ import postgres from 'postgres'
 import { freePort, startPostgres } from '../test/support/postgres.js'
 
 export async function startServers() {
-  const server = await startPostgres()
+  // The default of 128 MB would make of a million rows a measurement of the operating system's cache.
+  const server = await startPostgres({ flags: ['-c', 'shared_buffers=1GB'] })
   const sql = postgres(server.url, { max: 1, onnotice() {} })
   const [{ version }] = await sql`select current_setting('server_version') as version`
   const [{ directory }] = await sql`select current_setting('data_directory') as directory`

@@ -2,52 +2,66 @@
 
 import { cpuUs, start } from './process.js'
 import { stores } from './subjects.js'
-import { workloads } from './workloads.js'
 
+const OPERATIONS = ['get', 'get+touch', 'touch', 'set loaded', 'set new', 'destroy']
 const FULL = {
   sizes: [300, 4_000, 64_000],
   concurrencies: [1, 32, 256, 1000],
-  rounds: 3,
-  ms: 350,
+  rounds: 5,
+  ms: 300,
   warmMs: 100,
-  rows: 2000,
 }
-const QUICK = { sizes: [300], concurrencies: [1, 32, 256], rounds: 3, ms: 300, warmMs: 100, rows: 2000 }
+const QUICK = { ...FULL, sizes: [300], concurrencies: [1, 32, 256], rounds: 3 }
 
 /** @returns one row for each subject, payload, operation and concurrency, with all its rounds */
 export async function storeLevel({ at, pids }, { quick, only, log }) {
   const plan = quick ? QUICK : FULL
   const names = stores.filter((name) => name !== 'connect-redis' || at.redis)
-  const workers = new Map()
-  for (const name of names) workers.set(name, await start('worker.js', { name, at }))
   const results = []
   for (const bytes of plan.sizes) {
-    const rows = Math.min(plan.rows, Math.ceil(40_000_000 / bytes))
-    for (const name of names) await workers.get(name)('prepare', { rows, bytes })
-    for (const concurrency of plan.concurrencies) {
-      for (const operation of Object.keys(workloads).filter((each) => !only || each.match(only))) {
-        const rounds = new Map(names.map((name) => [name, []]))
-        for (let round = 0; round < plan.rounds; round++) {
-          for (let i = 0; i < names.length; i++) {
-            const name = names[(i + round) % names.length]
-            const pid = name === 'connect-redis' ? pids.redis : pids.postgres
-            const before = cpuUs(pid)
-            const { ms, warmMs } = plan
-            const measured = await workers.get(name)('run', {
-              ...{ operation, concurrency, ms, warmMs, rows, bytes },
-            })
-            const used = before === undefined ? undefined : cpuUs(pid) - before
-            // The warm-up is in it too, so it counts for its share of the time.
-            const share = ms / (ms + warmMs)
-            rounds.get(name).push({ ...measured, serverUs: used && (used * share) / measured.count })
-          }
-        }
-        for (const name of names)
-          results.push({ name, bytes, concurrency, operation, rounds: rounds.get(name) })
-        log(`${bytes} bytes, ${concurrency} at once, ${operation}`)
+    const rows = Math.min(2000, Math.ceil(40_000_000 / bytes))
+    for (const name of names) await inside(name, at, (tell) => tell('fill', { rows, bytes }))
+    for (const operation of OPERATIONS.filter((each) => !only || each.match(only))) {
+      // A process for each operation: what V8 learned from another one would count for or against it.
+      const workers = new Map()
+      for (const name of names) workers.set(name, await start('worker.js', { name, at }))
+      for (const concurrency of plan.concurrencies) {
+        const { ms, warmMs } = plan
+        const task = { operation, concurrency, ms, warmMs, rows, bytes }
+        results.push(...(await compare(names, workers, pids, task, plan.rounds)))
+        log(`${bytes} bytes, ${operation}, ${concurrency} at once`)
       }
+      for (const tell of workers.values()) await tell('close')
     }
   }
-  for (const tell of workers.values()) await tell('close')
   return results
+}
+
+/** Each subject in turn, in an order that rotates. */
+export async function compare(names, workers, pids, task, count) {
+  const rounds = new Map(names.map((name) => [name, []]))
+  for (let round = 0; round < count; round++) {
+    for (let i = 0; i < names.length; i++) {
+      const name = names[(i + round) % names.length]
+      const pid = name === 'connect-redis' ? pids.redis : pids.postgres
+      const before = cpuUs(pid)
+      const measured = await workers.get(name)('run', task)
+      const used = before === undefined ? undefined : cpuUs(pid) - before
+      // The warm-up is in it too, so it counts for its share of the time.
+      const share = task.ms / (task.ms + task.warmMs)
+      rounds.get(name).push({ ...measured, serverUs: used && (used * share) / measured.count })
+    }
+  }
+  const { operation, concurrency, bytes } = task
+  return names.map((name) => ({ name, operation, concurrency, bytes, rounds: rounds.get(name) }))
+}
+
+/** In a worker of its own for as long as `use` runs. */
+export async function inside(name, at, use, { options, execArgv } = {}) {
+  const tell = await start('worker.js', { name, at, options }, execArgv)
+  try {
+    return await use(tell)
+  } finally {
+    await tell('close')
+  }
 }

@@ -3,11 +3,18 @@
 
 import session from 'express-session'
 
-/** @type {Record<string, (at: { postgres: string, redis?: string }) => Promise<{ store: object, close(): Promise<unknown> }>>} */
+/**
+ * `own` are options of the store itself.
+ * @type {Record<string, (at: { postgres: string, redis?: string }, own?: object) => Promise<{ store: object, close(): Promise<unknown> }>>}
+ */
 export const subjects = {
-  async 'connect-postgres-simple'({ postgres: url }) {
+  async 'connect-postgres-simple'({ postgres: url }, own) {
     const { default: connectPostgresSimple } = await import('../dist/index.js')
-    const store = new (connectPostgresSimple(session))({ conString: url, pruneSessionInterval: false })
+    const store = new (connectPostgresSimple(session))({
+      conString: url,
+      pruneSessionInterval: false,
+      ...own,
+    })
     return { store, close: () => store.close() }
   },
 

@@ -2,6 +2,12 @@
 
 const LIFETIME_MS = 24 * 60 * 60 * 1000
 
+/**
+ * Another at each request, as for a user who comes once in a while: within a second many expiries would be the same, and
+ * what is the same is cheaper to write.
+ */
+const nextExpiry = () => new Date(Date.now() + LIFETIME_MS + Math.random() * 10_000_000)
+
 /** A session as express-session has it, whose text is about so many bytes. */
 export function sessionOf(number, bytes) {
   const cookie = {
@@ -13,12 +19,6 @@ export function sessionOf(number, bytes) {
   return { cookie, number, list: 'some "quoted" text '.repeat(Math.max(0, Math.floor((bytes - 150) / 21))) }
 }
 
-/**
- * Another at each request, as for a user who comes once in a while: within a second many expiries would be the same, and
- * what is the same is cheaper to write.
- */
-const nextExpiry = () => new Date(Date.now() + LIFETIME_MS + Math.random() * 10_000_000)
-
 /** A store's callback verb as a promise. */
 export const call = (store, verb, ...values) =>
   new Promise((resolve, reject) => {
@@ -26,7 +26,7 @@ export const call = (store, verb, ...values) =>
   })
 
 const pick = (count) => Math.floor(Math.random() * count)
-const sid = (number) => `bench-${number}`
+export const sid = (number) => `bench-${number}`
 
 async function get(store, { rows }) {
   const number = pick(rows)
@@ -52,6 +52,13 @@ export const workloads = {
     const session = await get(store, options)
     session.cookie.expires = nextExpiry()
     await call(store, 'touch', sid(session.number), session)
+  },
+
+  /** The same of one given user, who is to be remembered for so long from now. */
+  async visit(store, { number }) {
+    const session = await call(store, 'get', sid(number))
+    session.cookie.expires = new Date(Date.now() + LIFETIME_MS)
+    await call(store, 'touch', sid(number), session)
   },
 
   async touch(store, { rows }) {
@@ -80,13 +87,28 @@ export const workloads = {
   },
 }
 
-/** Fills the table with so many sessions of that size, and loads them. */
-export async function prepare(store, { rows, bytes }) {
-  created.length = 0
-  for (let from = 0; from < rows; from += 100) {
-    const numbers = Array.from({ length: Math.min(100, rows - from) }, (_, i) => from + i)
-    await Promise.all(numbers.map((number) => call(store, 'set', sid(number), sessionOf(number, bytes))))
-    const sessions = await Promise.all(numbers.map((number) => call(store, 'get', sid(number))))
-    for (const session of sessions) loaded[session.number] = session
-  }
+const inHundreds = async (rows, work) => {
+  for (let from = 0; from < rows; from += 100)
+    await Promise.all(Array.from({ length: Math.min(100, rows - from) }, (_, i) => work(from + i)))
+}
+
+/** Fills the table with so many sessions of that size. */
+export const fill = (store, { rows, bytes }) =>
+  inHundreds(rows, (number) => call(store, 'set', sid(number), sessionOf(number, bytes)))
+
+/** What an operation needs before it can be measured. */
+export const before = {
+  /** Loads them all. Only where it is needed: objects that stay teach V8 to make others like them in the old space. */
+  async 'set loaded'(store, { rows }) {
+    if (loaded.length > 0) return
+    await inHundreds(rows, async (number) => {
+      loaded[number] = await call(store, 'get', sid(number))
+    })
+  },
+
+  /** Some to destroy. */
+  async destroy(store, { bytes }) {
+    const count = Math.min(8000, Math.ceil(10_000_000 / bytes)) - created.length
+    await inHundreds(count, () => workloads['set new'](store, { bytes }))
+  },
 }
