@@ -6,7 +6,7 @@ import { mismatch } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
 
-type Values = Partial<Record<'sess' | 'expire' | 'floor', string | number>>
+type Values = Partial<Record<'sess' | 'was' | 'expire' | 'floor', string | number>>
 
 // Other stores hold a row's lock for the time of a statement. Who holds one longer keeps a batch, and its lane, only this
 // long at a time.
@@ -19,7 +19,7 @@ const PATIENCE_MS = 250
  */
 export function parametersOf({ keys, ops }: Batch<Operation>, now: number, leftMs: number): string[] {
   const values = (name: keyof Values) => ops.map((op) => (op as Values)[name] ?? '')
-  const separator = separatorOf([...keys, ...values('sess')])
+  const separator = separatorOf([...keys, ...values('sess'), ...values('was')])
   const sids = keys.join(separator)
   const all = (name: keyof Values) => values(name).join(separator)
   const patience = milliseconds(Math.min(PATIENCE_MS, leftMs))
@@ -27,6 +27,8 @@ export function parametersOf({ keys, ops }: Batch<Operation>, now: number, leftM
   if (verb === 'get') return [separator, sids, String(now)]
   if (verb === 'upsert') return [separator, sids, all('sess'), all('expire'), patience]
   if (verb === 'update') return [separator, sids, all('sess'), all('expire'), all('floor'), patience]
+  if (verb === 'replace')
+    return [separator, sids, all('sess'), all('was'), all('expire'), all('floor'), patience]
   if (verb === 'touch') return [separator, sids, all('expire'), all('floor'), patience]
   return [separator, sids, patience]
 }
@@ -50,13 +52,17 @@ export function milliseconds(leftMs: number): string {
  */
 export type Row = readonly [sid: string, sess: string, expire: string]
 
-/** What the table has for each key: undefined where it has no row that is alive. @throws StoreError STORE_MISMATCH */
-export function answersOf({ keys, ops }: Batch<Operation>, rows: readonly Columns[]): (Row | undefined)[] {
-  const answers = new Map<string, Row | undefined>(keys.map((sid) => [sid, undefined]))
+/** What came back for each key: undefined where there is no row that is alive. @throws StoreError STORE_MISMATCH */
+export function answersOf(
+  { keys, ops }: Batch<Operation>,
+  rows: readonly Columns[],
+): (Columns | undefined)[] {
+  const answers = new Map<string, Columns | undefined>(keys.map((sid) => [sid, undefined]))
+  const whole = ops[0]?.verb === 'get' || ops[0]?.verb === 'replace'
   for (const columns of rows) {
     const [sid] = columns
     if (typeof sid !== 'string' || !answers.has(sid)) throw mismatch()
-    if (ops[0]?.verb === 'get') answers.set(sid, rowOf(columns))
+    answers.set(sid, whole ? rowOf(columns) : columns)
   }
   return [...answers.values()]
 }

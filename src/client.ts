@@ -32,6 +32,7 @@ export class OwnClient implements Client {
   #sql: Sql | undefined
   #socket: Socket | undefined
   #attempts = 0
+  #opened = 0
   #retireAt = 0
   #idle: NodeJS.Timeout | undefined
 
@@ -44,6 +45,7 @@ export class OwnClient implements Client {
     clearTimeout(this.#idle)
     this.#sql ??= this.#begin()
     const sql = this.#sql
+    this.#opened = 0
     try {
       return await answer(sql, text, parameters, until, () => this.reset())
     } catch (error) {
@@ -62,7 +64,7 @@ export class OwnClient implements Client {
   reset(): void {
     const sql = this.#sql
     this.#sql = undefined
-    this.#socket?.destroy()
+    if (this.#socket) hangUp(this.#socket)
     void sql?.end({ timeout: 0 })
   }
 
@@ -108,6 +110,9 @@ export class OwnClient implements Client {
   /** The driver's sockets hold the process; these do not: a query holds it, by the timer of its deadline. */
   async #open(): Promise<Socket> {
     const { host: hosts, port: ports, path, socket: borrow } = this.#options
+    // The driver tries again at once where a connection is closed before it is ready: hundreds of times a second, and
+    // without an end. Who asked shall know, and pause.
+    if (this.#opened++ > 0) return dead(closedEarly())
     // With several hosts, each attempt takes the next one.
     const at = this.#attempts++ % hosts.length
     const to = { host: hosts[at]!, port: ports[at]!, noDelay: true }
@@ -118,8 +123,18 @@ export class OwnClient implements Client {
   }
 }
 
+/** A server that is no longer the primary stays reachable: its address may lead to the new one, this connection does not. */
 function isAnswer(error: unknown): boolean {
-  return (error as { severity?: string }).severity === 'ERROR'
+  const { severity, code } = error as { severity?: string; code?: string }
+  return severity === 'ERROR' && code !== '25006'
+}
+
+/** Resets it: what was written and is not sent yet must not arrive later, after the caller was told that it failed. */
+function hangUp(socket: Socket): void {
+  // What `resetAndDestroy` does in the end, but that one first waits until everything is sent. Only TCP knows it, and only
+  // once it is connected.
+  if (socket.remoteAddress) Object.assign(socket, { resetAndClosing: true })
+  socket.destroy()
 }
 
 /** From the `socket` option of the app's instance. If that throws, the driver never uses the connection again. */
@@ -127,11 +142,21 @@ async function borrowed(open: (options: object) => Promise<Socket>, options: obj
   try {
     return await open(options)
   } catch (error) {
-    const dead = new Socket()
-    // Later, when the driver listens to it.
-    setImmediate(() => dead.destroy(error as Error))
-    return dead
+    return dead(error as Error)
   }
+}
+
+/** A socket whose error the driver hears as that of any other. */
+function dead(error: Error): Socket {
+  const socket = new Socket()
+  // Later, when the driver listens to it.
+  setImmediate(() => socket.destroy(error))
+  return socket
+}
+
+function closedEarly(): Error {
+  const error = new Error('The connection was closed before it was ready')
+  return Object.assign(error, { code: 'CONNECTION_CLOSED', syscall: 'connect' })
 }
 
 function answer(

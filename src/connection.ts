@@ -2,7 +2,7 @@
 // deadline; what fails for good comes out as an error without data. Must not know sessions.
 
 import { type Client, type Columns, OwnClient, sharedClient } from './client.ts'
-import { StoreError, timedOut, withoutData } from './errors.ts'
+import { type StoreError, timedOut, withoutData } from './errors.ts'
 import { checkShareable, lentOptions } from './isolation.ts'
 import type { Settings } from './options.ts'
 
@@ -17,15 +17,21 @@ const TRANSIENT = new Set(
     '08000 08001 08003 08006 08007 57P01 57P02 57P03 57P05 53300',
     // 40 deadlock, serialization; 26000 prepared statement unknown behind a pooler
     '40001 40P01 40003 26000',
+    // read only: no longer the primary
+    '25006',
   ].flatMap((codes) => codes.split(' ')),
 )
 
 export type Parameters = (leftMs: number) => readonly string[]
 
+type Outcome = { rows: Columns[] } | { failed: StoreError; again: boolean }
+
 export class Connection {
   readonly #clients: readonly Client[]
   readonly #idle: Client[]
   readonly #waiting: ((client: Client) => void)[] = []
+  /** Attempts that failed since the last one that did not. */
+  #failures = 0
   #closed = false
 
   /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
@@ -40,27 +46,34 @@ export class Connection {
    * @throws StoreError with the SQLSTATE or the network's code, or STORE_TIMEOUT
    */
   async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
-    for (let attempt = 1, last: string | undefined; ; attempt++) {
+    for (let last: string | undefined; ; ) {
       const outcome = await this.#attempt(text, parameters, until)
-      if (!(outcome instanceof StoreError)) return outcome
+      if ('rows' in outcome) {
+        this.#failures = 0
+        return outcome.rows
+      }
+      const { failed, again } = outcome
       // The time may be over in the middle of an attempt: why the one before failed says more.
-      if (outcome.code === 'STORE_TIMEOUT') throw timedOut(last)
-      last = outcome.code
-      if (!TRANSIENT.has(outcome.code) || this.#closed) throw outcome
-      // At first nearly at once, for the one connection that was lost; then growing, for a server that is away.
-      const pauseMs = Math.min(5 * 3 ** (attempt - 1), 250) * (0.5 + Math.random() / 2)
-      if (Date.now() + pauseMs >= until) throw timedOut(outcome.code)
+      if (failed.code === 'STORE_TIMEOUT') throw timedOut(last)
+      last = failed.code
+      if (!again || this.#closed) throw failed
+      // At first nearly at once, for the one connection that was lost; then growing, for a server that is away. Of all
+      // statements together: what comes new while it is away need not find that out again.
+      const pauseMs = Math.min(5 * 3 ** this.#failures++, 250) * (0.5 + Math.random() / 2)
+      if (Date.now() + pauseMs >= until) throw timedOut(last)
       await new Promise((resume) => setTimeout(resume, pauseMs))
     }
   }
 
-  async #attempt(text: string, parameters: Parameters, until: number): Promise<Columns[] | StoreError> {
+  async #attempt(text: string, parameters: Parameters, until: number): Promise<Outcome> {
     const client = this.#idle.pop() ?? (await new Promise<Client>((take) => this.#waiting.push(take)))
     try {
       const leftMs = until - Date.now()
-      return leftMs > 0 ? await client.query(text, parameters(leftMs), until) : timedOut()
+      if (leftMs <= 0) throw timedOut()
+      return { rows: await client.query(text, parameters(leftMs), until) }
     } catch (error) {
-      return withoutData(error)
+      const failed = withoutData(error)
+      return { failed, again: TRANSIENT.has(failed.code) || isOfPooler(error) }
     } finally {
       const next = this.#waiting.shift()
       if (next) next(client)
@@ -78,6 +91,12 @@ export class Connection {
     this.#closed = true
     await Promise.all(this.#clients.map((client) => client.end()))
   }
+}
+
+/** PgBouncer reports its own troubles, such as no free connection to the server, as a violated protocol. */
+function isOfPooler(error: unknown): boolean {
+  const { severity, code } = error as { severity?: string; code?: string }
+  return severity === 'FATAL' && code === '08P01'
 }
 
 function openers(settings: Settings): Client[] {

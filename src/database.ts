@@ -1,7 +1,7 @@
 // What the store asks of the database: a batch or a statement by name goes in, rows come out. Creates the table first
 // where that is wanted, and gives no row that was not asked for. Must not know sessions or when they expire.
 
-import { answersOf, parametersOf, type Row } from './batches.ts'
+import { answersOf, parametersOf } from './batches.ts'
 import type { Columns } from './client.ts'
 import { Connection, type Parameters } from './connection.ts'
 import type { StoreError } from './errors.ts'
@@ -36,8 +36,8 @@ export class Database {
     return Date.now() + this.#settings.timeoutMs
   }
 
-  /** The row of each sid that has one. @throws StoreError */
-  async run(batch: Batch<Operation>): Promise<(Row | undefined)[]> {
+  /** What came back for each sid: nothing where it has no row. @throws StoreError */
+  async run(batch: Batch<Operation>): Promise<(Columns | undefined)[]> {
     const { verb } = batch.ops[0] as Operation
     const rows = await this.query(verb, (leftMs) => parametersOf(batch, now(), leftMs), batch.until)
     try {

@@ -46,6 +46,17 @@ export function timedOut(last?: string): StoreError {
   return new StoreError('STORE_TIMEOUT', `PostgreSQL did not answer within the store's \`timeout\`${why}`)
 }
 
+export function conflict(): StoreError {
+  return new StoreError(
+    'STORE_CONFLICT',
+    'The session was changed by another request since this one loaded it',
+  )
+}
+
+export function busy(): StoreError {
+  return new StoreError('STORE_BUSY', 'Too many operations are waiting for PostgreSQL already')
+}
+
 export function mismatch(): StoreError {
   return new StoreError(
     'STORE_MISMATCH',

@@ -1,12 +1,8 @@
-// Turns concurrent operations on keys into batches. Promises: operations on one key take effect in the order submitted,
-// each caller is answered once and within the timeout, and an idle lane sends without waiting for company.
+// Turns concurrent operations on keys into batches. Promises: operations on one key take effect in the order submitted, in
+// whatever lane they travel, and an idle lane sends without waiting for company.
 // Must not know what an operation means, nor SQL, nor Postgres.
-//
-// Each key with something to do has a chain of entries. Only the first of a chain is ever on its way, so nothing can
-// overtake it, in whatever lane it travels. An operation either folds into the last entry of its chain, if that one has
-// not left yet, or becomes a new entry behind it.
 
-import { Deadlines } from './deadlines.ts'
+import { Chains, type ChainsOptions, type Entry } from './chains.ts'
 
 export interface Batch<Op> {
   /** All of one verb, of distinct keys. */
@@ -16,149 +12,72 @@ export interface Batch<Op> {
   readonly until: number
 }
 
-export interface LanesOptions<Op, Answer> {
+export interface LanesOptions<Op, Answer> extends ChainsOptions<Op> {
   /** How many batches of each kind may be on their way at once. */
   readonly lanes: { readonly read: number; readonly write: number }
-  readonly timeoutMs: number
   /** A batch is closed at this many keys, or when its weight exceeds this; one key always fits. */
   readonly maxKeys: number
   readonly maxWeight: number
+  /** Two that fold are of the same kind. */
   kind(op: Op): 'read' | 'write'
-  weigh(op: Op): number
-  /** The one operation that two in a row amount to, if there is one. Both are of the same kind then. */
-  fold(earlier: Op, later: Op): Op | undefined
   /** Answers in the order of the keys. */
   run(batch: Batch<Op>): Promise<readonly Answer[]>
+  /**
+   * What has to follow an answer before the operation is done, if anything: its callers wait on, and so does what was
+   * submitted after it. @throws what the callers are told
+   */
+  again(op: Op, answer: Answer): Promise<Op> | undefined
   /** Whether a batch failed with this because of what one of its members holds. */
   isOfOneMember(error: unknown): boolean
   /** Whether it failed because somebody else keeps what one of its keys needs. That one is tried again, by itself. */
   isHeldUp(error: unknown): boolean
-  timedOut(): Error
-}
-
-interface Caller<Answer> {
-  resolve(answer: Answer): void
-  reject(error: unknown): void
-  readonly until: number
-}
-
-interface Entry<Op, Answer> {
-  readonly key: string
-  /** Undefined while a promise of it is pending. */
-  op: Op | undefined
-  callers: Caller<Answer>[]
-  sent: boolean
-  /** Was held up: shares no batch, so that it holds up nobody else. */
-  alone: boolean
 }
 
 interface Lane<Op, Answer> {
   free: number
-  waiting: Entry<Op, Answer>[]
+  ready: Entry<Op, Answer>[]
   scheduled: boolean
 }
 
 export class Lanes<Op extends { readonly verb: string }, Answer> {
   readonly #options: LanesOptions<Op, Answer>
-  // An object, and no Set or Map in this room: where keys come and go fast, each of their tables links to the one that
-  // replaced it, so a dead one that the garbage collector has not looked at yet keeps alive all that came after it.
-  readonly #chains: Record<string, Entry<Op, Answer>[]> = Object.create(null)
+  readonly #chains: Chains<Op, Answer>
   readonly #lanes: Readonly<Record<'read' | 'write', Lane<Op, Answer>>>
-  #gate: Promise<unknown> | undefined
-  readonly #deadlines: Deadlines
-  readonly #graceMs: number
 
   constructor(options: LanesOptions<Op, Answer>) {
     this.#options = options
-    this.#graceMs = options.timeoutMs / 100
-    this.#deadlines = new Deadlines((now) => this.#sweep(now), this.#graceMs)
-    const lane = (free: number): Lane<Op, Answer> => ({ free, waiting: [], scheduled: false })
+    const lane = (free: number): Lane<Op, Answer> => ({ free, ready: [], scheduled: false })
     this.#lanes = { read: lane(options.lanes.read), write: lane(options.lanes.write) }
+    this.#chains = new Chains(options, {
+      offer: (entry) => {
+        const way = this.#lanes[options.kind(entry.op as Op)]
+        way.ready.push(entry)
+        this.#schedule(way)
+      },
+      withdraw: (entry) => {
+        for (const way of Object.values(this.#lanes)) way.ready = way.ready.filter((other) => other !== entry)
+      },
+    })
   }
 
-  /** Takes its place in the order of its key at once, also while the operation is only promised. */
+  /** See `Chains`. */
   submit(key: string, op: Op | Promise<Op>): Promise<Answer> {
-    return new Promise((resolve, reject) => this.ask(key, op, resolve, reject))
+    return this.#chains.submit(key, op)
   }
 
-  /**
-   * The same without a promise: one that has waited long is in the old space, where it would keep its answer alive until
-   * the next full garbage collection.
-   */
-  ask(
-    key: string,
-    op: Op | Promise<Op>,
-    resolve: (answer: Answer) => void,
-    reject: (error: unknown) => void,
-  ): void {
-    const caller = { resolve, reject, until: Date.now() + this.#options.timeoutMs }
-    if (this.#gate === undefined) {
-      this.#enter(key, op, caller)
-      return
-    }
-    // What is promised may fail while nobody looks: it is looked at when its turn comes.
-    if (op instanceof Promise) op.catch(() => {})
-    void this.#gate.then(() => this.#enter(key, op, caller))
+  /** See `Chains`. */
+  ask(...asked: Parameters<Chains<Op, Answer>['ask']>): void {
+    this.#chains.ask(...asked)
   }
 
   /** Resolves when all that was submitted before has ended, well or not. */
-  async settled(): Promise<void> {
-    await this.#gate
-    const until = Date.now() + this.#options.timeoutMs
-    const ends = Object.values(this.#chains).map(
-      (chain) => new Promise((resolve, reject) => chain.at(-1)?.callers.push({ resolve, reject, until })),
-    )
-    await Promise.allSettled(ends)
+  settled(): Promise<void> {
+    return this.#chains.settled()
   }
 
   /** Runs the task after all that was submitted before it and before all that is submitted after it, whatever the key. */
   alone<T>(task: () => Promise<T>): Promise<T> {
-    const turn = this.settled().then(task)
-    const gate = turn
-      .catch(() => {})
-      .then(() => {
-        if (this.#gate === gate) this.#gate = undefined
-      })
-    this.#gate = gate
-    return turn
-  }
-
-  #enter(key: string, op: Op | Promise<Op>, caller: Caller<Answer>): void {
-    this.#deadlines.add(caller.until)
-    const chain = this.#chains[key]
-    const last = chain?.at(-1)
-    if (last?.op !== undefined && !last.sent && !(op instanceof Promise)) {
-      const folded = this.#options.fold(last.op, op)
-      if (folded !== undefined) {
-        last.op = folded
-        last.callers.push(caller)
-        return
-      }
-    }
-    const entry: Entry<Op, Answer> = { key, op: undefined, callers: [caller], sent: false, alone: false }
-    if (chain) chain.push(entry)
-    else this.#chains[key] = [entry]
-    if (op instanceof Promise) {
-      op.then(
-        (known) => this.#know(entry, known),
-        (error) => this.#drop(entry, error),
-      )
-    } else {
-      this.#know(entry, op)
-    }
-  }
-
-  #know(entry: Entry<Op, Answer>, op: Op): void {
-    entry.op = op
-    this.#offer(entry)
-  }
-
-  /** Lets the entry leave with the next batch if it is the first of its chain and known. */
-  #offer(entry: Entry<Op, Answer>): void {
-    if (entry.op === undefined || this.#chains[entry.key]?.[0] !== entry) return
-    const lane = this.#lanes[this.#options.kind(entry.op)]
-    lane.waiting.push(entry)
-    this.#schedule(lane)
+    return this.#chains.alone(task)
   }
 
   /** After what the event loop has at hand, so that the requests that came in together travel together. */
@@ -167,7 +86,7 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     lane.scheduled = true
     setImmediate(() => {
       lane.scheduled = false
-      while (lane.free > 0 && lane.waiting.length > 0) {
+      while (lane.free > 0 && lane.ready.length > 0) {
         lane.free--
         void this.#send(this.#take(lane)).finally(() => {
           lane.free++
@@ -177,23 +96,30 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     })
   }
 
-  /** The entries of one verb that have waited longest, as many as fit. */
+  /** The entries of one verb that have been ready longest, as many as fit. */
   #take(lane: Lane<Op, Answer>): Entry<Op, Answer>[] {
     const { maxKeys, maxWeight, weigh } = this.#options
     const batch: Entry<Op, Answer>[] = []
     const others: Entry<Op, Answer>[] = []
     let weight = 0
-    for (const entry of lane.waiting) {
+    let full = false
+    for (const entry of lane.ready) {
       const op = entry.op as Op
       const [first] = batch
-      weight += first && weight > maxWeight ? 0 : weigh(op)
-      const fits = !entry.alone && !first?.alone && op.verb === first?.op?.verb && weight <= maxWeight
-      if (!first || (fits && batch.length < maxKeys)) {
-        entry.sent = true
-        batch.push(entry)
-      } else others.push(entry)
+      if (first && (full || entry.alone || op.verb !== first.op?.verb)) {
+        others.push(entry)
+        continue
+      }
+      weight += weigh(op)
+      full = entry.alone || weight >= maxWeight || batch.length + 1 === maxKeys
+      if (first && weight > maxWeight) {
+        others.push(entry)
+        continue
+      }
+      entry.sent = true
+      batch.push(entry)
     }
-    lane.waiting = others
+    lane.ready = others
     return batch
   }
 
@@ -205,8 +131,7 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
         // Callers come in the order of time: the last of an entry waits longest.
         until: Math.max(...batch.map((entry) => entry.callers.at(-1)?.until ?? 0)),
       })
-      for (const [i, entry] of batch.entries())
-        this.#end(entry, (caller) => caller.resolve(answers[i] as Answer))
+      for (const [i, entry] of batch.entries()) this.#answered(entry, answers[i] as Answer)
     } catch (error) {
       const { isOfOneMember, isHeldUp } = this.#options
       const [first, ...others] = batch
@@ -216,55 +141,24 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
         await this.#send(batch.slice(0, half))
         await this.#send(batch.slice(half))
       } else if (first && isHeldUp(error)) {
-        this.#putBack(first)
+        first.alone = true
+        this.#chains.again(first, first.op as Op)
       } else {
-        for (const entry of batch) this.#drop(entry, error)
+        for (const entry of batch) this.#chains.drop(entry, error)
       }
     }
   }
 
-  /** To the end of the queue, for as long as anybody waits for it. */
-  #putBack(entry: Entry<Op, Answer>): void {
-    entry.sent = false
-    entry.alone = true
-    if (entry.callers.length > 0) this.#offer(entry)
-    else this.#end(entry, () => {})
-  }
-
-  #drop(entry: Entry<Op, Answer>, error: unknown): void {
-    this.#end(entry, (caller) => caller.reject(error))
-  }
-
-  /** Takes the entry out of its chain, answers its callers, and lets the next of the chain go. */
-  #end(entry: Entry<Op, Answer>, answer: (caller: Caller<Answer>) => void): void {
-    const chain = this.#chains[entry.key] ?? []
-    const place = chain.indexOf(entry)
-    if (place === -1) return
-    chain.splice(place, 1)
-    if (!chain[0]) delete this.#chains[entry.key]
-    else if (place === 0) this.#offer(chain[0])
-    // As with promises: what is old must not keep what is large.
-    entry.op = undefined
-    for (const caller of entry.callers) answer(caller)
-  }
-
-  /** Tells who has waited too long, and gives when the next one will have. */
-  #sweep(now: number): number {
-    let next = Number.POSITIVE_INFINITY
-    for (const entry of Object.values(this.#chains).flat()) {
-      // What is on its way ends by itself at that time, and knows why it took so long.
-      const past = entry.sent ? now - this.#graceMs : now
-      const late = entry.callers.filter((caller) => caller.until <= past)
-      entry.callers = entry.callers.filter((caller) => caller.until > past)
-      for (const caller of late) caller.reject(this.#options.timedOut())
-      for (const caller of entry.callers) next = Math.min(next, caller.until)
-      // Nobody waits for it any more, and it has not left: it need not.
-      if (entry.callers.length === 0 && !entry.sent) {
-        for (const lane of Object.values(this.#lanes))
-          lane.waiting = lane.waiting.filter((other) => other !== entry)
-        this.#end(entry, () => {})
-      }
+  #answered(entry: Entry<Op, Answer>, answer: Answer): void {
+    try {
+      const again = this.#options.again(entry.op as Op, answer)
+      if (!again) this.#chains.answer(entry, answer)
+      again?.then(
+        (op) => this.#chains.again(entry, op),
+        (error) => this.#chains.drop(entry, error),
+      )
+    } catch (error) {
+      this.#chains.drop(entry, error)
     }
-    return next
   }
 }

@@ -9,8 +9,21 @@ export type Operation =
       readonly expire: number
       readonly floor: number
     }
+  | Replace
   | { readonly verb: 'touch'; readonly expire: number; readonly floor: number }
   | { readonly verb: 'destroy' }
+
+/** An update, if the row still holds the text `was`. */
+export interface Replace {
+  readonly verb: 'replace'
+  readonly sess: string
+  readonly was: string
+  /** What the request loaded and what it made of it: `sess` is that, or a merge of it and what others stored. */
+  readonly base: string
+  readonly mine: string
+  readonly expire: number
+  readonly floor: number
+}
 
 /**
  * One operation with the effect of `earlier` and then `later` on the same sid, so that a batch holds each sid once.
@@ -21,6 +34,8 @@ export function fold(earlier: Operation, later: Operation): Operation | undefine
   if (later.verb === 'destroy') return later
   // After a destroy an update or touch finds nothing. An upsert must find nothing too, also in columns that are not ours.
   if (earlier.verb === 'destroy') return later.verb === 'upsert' ? undefined : earlier
+  // Whether it is in conflict shows only when it is alone.
+  if (later.verb === 'replace' || (earlier.verb === 'replace' && later.verb !== 'touch')) return undefined
   if (later.verb === 'upsert') return later
   // An update or touch follows: it has an effect only if what `earlier` leaves behind is still alive for it.
   if (earlier.expire < later.floor || later.floor < earlier.floor) return undefined

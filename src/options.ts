@@ -58,6 +58,12 @@ export interface Options {
    * whose settings cannot be read. The driver can mix up rows on connections that others use too. @default true
    */
   isolate?: boolean
+  /**
+   * What a save does when the row changed since this request loaded it. `overwrite`: the row becomes what this request has.
+   * `merge`: what this request changed, added or deleted, by top-level key, is applied to the row as it now is. `error`:
+   * nothing is stored and the save fails with `STORE_CONFLICT`. @default 'overwrite'
+   */
+  onConflict?: 'overwrite' | 'merge' | 'error'
 }
 
 /** What the store works with: every option given, times in milliseconds where the name says so. */
@@ -78,6 +84,7 @@ export interface Settings {
   readonly timeoutMs: number
   readonly max: number
   readonly isolate: boolean
+  readonly onConflict: NonNullable<Options['onConflict']>
 }
 
 const ONE_DAY = 86_400
@@ -96,6 +103,8 @@ const json: Serializer = {
     return typeof value === 'string' ? JSON.parse(value) : value
   },
 }
+
+const ON_CONFLICT = ['overwrite', 'merge', 'error']
 
 type Rule = readonly [rule: string, holds: (value: any) => boolean]
 
@@ -136,6 +145,7 @@ const RULES: Readonly<Record<keyof Options, Rule>> = {
   ],
   max: ['a whole number of at least 1', (value) => Number.isInteger(value) && value >= 1],
   isolate: boolean,
+  onConflict: ["'overwrite', 'merge' or 'error'", (value) => ON_CONFLICT.includes(value)],
 }
 
 const REPLACED: Readonly<Record<string, string>> = {
@@ -182,6 +192,7 @@ export function parseOptions(options: Options = {}): Settings {
     timeoutMs: (options.timeout ?? 10) * 1000,
     max: options.max ?? poolSize(options) ?? 4,
     isolate: options.isolate ?? true,
+    onConflict: options.onConflict ?? 'overwrite',
   }
 }
 

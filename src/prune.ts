@@ -3,18 +3,26 @@
 
 import type { Settings } from './options.ts'
 
+export interface Pruned {
+  readonly count: number
+  /** How far it got: where the next batch goes on. */
+  readonly last: string
+}
+
+/** Deletes up to `limit` expired rows, in the order of their expiry, from where another got, or from the first. */
+export type DeleteBatch = (limit: number, from: string) => Promise<Pruned>
+
 type PruneSettings = Pick<Settings, 'pruneSessionInterval' | 'pruneSessionRandomizedInterval' | 'errorLog'>
 
 export class Pruner {
   readonly #settings: PruneSettings
-  readonly #deleteBatch: (limit: number) => Promise<number>
+  readonly #deleteBatch: DeleteBatch
   readonly #batchSize: number
   #timer: NodeJS.Timeout | undefined
   #running: Promise<number> | undefined
   #stopped = false
 
-  /** @param deleteBatch deletes up to so many expired rows, and resolves with how many it found */
-  constructor(settings: PruneSettings, deleteBatch: (limit: number) => Promise<number>, batchSize = 1000) {
+  constructor(settings: PruneSettings, deleteBatch: DeleteBatch, batchSize = 1000) {
     this.#settings = settings
     this.#deleteBatch = deleteBatch
     this.#batchSize = batchSize
@@ -51,10 +59,12 @@ export class Pruner {
   }
 
   async #batches(): Promise<number> {
-    for (let total = 0; ; ) {
-      const deleted = await this.#deleteBatch(this.#batchSize)
-      total += deleted
-      if (deleted < this.#batchSize || this.#stopped) return total
+    for (let total = 0, from = ''; ; ) {
+      const { count, last } = await this.#deleteBatch(this.#batchSize, from)
+      total += count
+      // Until they are vacuumed, the index still leads to the rows deleted so far: each batch would walk over them all.
+      from = last
+      if (count < this.#batchSize || this.#stopped) return total
     }
   }
 

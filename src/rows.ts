@@ -6,12 +6,13 @@ import type { SessionData } from 'express-session'
 import { milliseconds, type Row, rowOf } from './batches.ts'
 import type { Columns } from './client.ts'
 import { codeOf, Database } from './database.ts'
-import { closed, timedOut } from './errors.ts'
+import { busy, closed, conflict, timedOut } from './errors.ts'
 import { Lanes } from './lanes.ts'
-import { fold, type Operation } from './operations.ts'
+import { merge } from './merge.ts'
+import { fold, type Operation, type Replace } from './operations.ts'
 import type { Settings } from './options.ts'
 import { Pruner } from './prune.ts'
-import { checkSid, decode, encode, expireAt, LoadedSessions, now } from './session.ts'
+import { checkSid, decode, encode, expireAt, LoadedSessions, now, parse } from './session.ts'
 
 /** One row of the table, as `entries()` gives it. */
 export interface Entry {
@@ -31,8 +32,10 @@ const LOCKED = '55P03'
 
 export class Rows {
   readonly #settings: Settings
+  /** Texts are kept only where they are needed. */
+  readonly #compares: boolean
   readonly #database: Database
-  readonly #lanes: Lanes<Operation, Row | undefined>
+  readonly #lanes: Lanes<Operation, Columns | undefined>
   readonly #pruner: Pruner
   readonly #loaded = new LoadedSessions()
   readonly #underWay = new Set<Promise<unknown>>()
@@ -42,10 +45,12 @@ export class Rows {
 
   constructor(settings: Settings) {
     this.#settings = settings
+    this.#compares = settings.onConflict !== 'overwrite'
     this.#database = new Database(settings)
-    this.#pruner = new Pruner(settings, (limit) =>
-      this.#database.count('prune', () => [String(now()), String(limit)]),
-    )
+    this.#pruner = new Pruner(settings, async (limit, from) => {
+      const [row] = await this.#database.query('prune', () => [String(now()), String(limit), from])
+      return { count: Number(row?.[0]), last: row?.[1] ?? '' }
+    })
     this.#lanes = new Lanes({
       lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
       timeoutMs: settings.timeoutMs,
@@ -53,21 +58,26 @@ export class Rows {
       // operations some are under way while the answers of others are read.
       maxKeys: 128,
       maxWeight: 1_000_000,
+      // Of a server that is away. Long before, an app has other troubles than its sessions.
+      maxWaiting: { callers: 50_000, weight: 100_000_000 },
       kind: (op) => (op.verb === 'get' ? 'read' : 'write'),
       weigh: (op) => ('sess' in op ? op.sess.length : op.verb === 'get' ? this.#usualLength : 0),
       fold,
       run: (batch) => this.#database.run(batch),
+      again: (op, answer) =>
+        op.verb === 'replace' && answer?.[1] === 'false' ? this.#resolve(op, answer[2] as string) : undefined,
       isOfOneMember: (error) => OF_ONE_MEMBER.test(codeOf(error)),
       isHeldUp: (error) => codeOf(error) === LOCKED,
       timedOut,
+      busy,
     })
   }
 
   /** Gives the session by a call, not a promise: see `ask`. */
   get(sid: string, resolve: (session: SessionData | null) => void, reject: (error: unknown) => void): void {
-    const answer = (row: Row | undefined) => {
+    const answer = (row: Columns | undefined) => {
       try {
-        const session = row ? this.#session(row) : null
+        const session = row ? this.#session(rowOf(row)) : null
         if (session instanceof Promise) session.then(resolve, reject)
         else resolve(session)
       } catch (error) {
@@ -89,12 +99,20 @@ export class Rows {
     const expire = expireAt(session, sid, this.#settings.ttl)
     const time = now()
     // A row that expired since it was loaded may have been pruned: its absence is no logout.
-    const verb = loaded && loaded.expire >= time ? 'update' : 'upsert'
-    const floor = verb === 'update' ? time : 0
+    const known = loaded && loaded.expire >= time ? loaded : undefined
+    const floor = known ? time : 0
+    const op = (sess: string): Operation | Promise<Operation> => {
+      if (!known) return { verb: 'upsert', sess, expire, floor }
+      if (!known.texts) return { verb: 'update', sess, expire, floor }
+      const { base, row } = known.texts
+      const replace: Replace = { verb: 'replace', sess, was: row, base, mine: sess, expire, floor }
+      return base === row ? replace : this.#merged(replace, row)
+    }
     const text = encode(session, this.#settings.serializer)
-    const op = (sess: string): Operation => ({ verb, sess, expire, floor })
-    await this.#lanes.submit(sid, typeof text === 'string' ? op(text) : text.then(op))
-    if (loaded) loaded.expire = expire
+    const answer = await this.#lanes.submit(sid, typeof text === 'string' ? op(text) : text.then(op))
+    if (!loaded) return
+    loaded.expire = expire
+    if (known?.texts && answer) loaded.texts = { base: await text, row: answer[2] as string }
   }
 
   async touch(sid: string, session: SessionData): Promise<void> {
@@ -165,6 +183,20 @@ export class Rows {
     return this.#closing
   }
 
+  /** For a save that found the row changed. @throws StoreError STORE_CONFLICT */
+  #resolve(op: Replace, row: string): Promise<Operation> {
+    if (this.#settings.onConflict === 'error') throw conflict()
+    return this.#merged(op, row)
+  }
+
+  async #merged(op: Replace, row: string): Promise<Operation> {
+    const { serializer } = this.#settings
+    const [base, mine, theirs] = await Promise.all(
+      [op.base, op.mine, row].map((text) => parse(text, serializer)),
+    )
+    return { ...op, sess: await encode(merge(base!, mine!, theirs!), serializer), was: row }
+  }
+
   async #close(): Promise<void> {
     this.#pruner.stop()
     // Each has a deadline, so this has one.
@@ -202,7 +234,12 @@ export class Rows {
     this.#usualLength += (text.length - this.#usualLength) / 100
     const session = decode(text, Number(expire), this.#settings.serializer)
     const remember = (known: SessionData) => {
-      this.#loaded.remember(known, sid, Number(expire))
+      this.#loaded.remember(
+        known,
+        sid,
+        Number(expire),
+        this.#compares ? { base: text, row: text } : undefined,
+      )
       return known
     }
     return session instanceof Promise ? session.then(remember) : remember(session)

@@ -78,6 +78,12 @@ export function decode(
   expire: number,
   serializer: Serializer,
 ): SessionData | Promise<SessionData> {
+  const session = parse(text, serializer)
+  return session instanceof Promise ? session.then((known) => dated(known, expire)) : dated(session, expire)
+}
+
+/** The session that a text stands for. Is a promise only where the serializer is async. */
+export function parse(text: string, serializer: Serializer): SessionData | Promise<SessionData> {
   let session: SessionData | Promise<SessionData>
   try {
     session = serializer.parse(text)
@@ -85,17 +91,18 @@ export function decode(
     throw unreadable('parse failed')
   }
   if (typeof (session as Promise<SessionData> | null)?.then !== 'function')
-    return dated(session as SessionData, expire)
-  return Promise.resolve(session).then(
-    (known) => dated(known, expire),
-    () => {
-      throw unreadable('parse rejected')
-    },
-  )
+    return checkSession(session as SessionData)
+  return Promise.resolve(session).then(checkSession, () => {
+    throw unreadable('parse rejected')
+  })
+}
+
+function checkSession(session: SessionData): SessionData {
+  if (typeof session !== 'object' || session === null) throw unreadable('it is not an object')
+  return session
 }
 
 function dated(session: SessionData, expire: number): SessionData {
-  if (typeof session !== 'object' || session === null) throw unreadable('it is not an object')
   const expires = new Date(expire * 1000)
   // An 'infinity' in the column is no Date.
   if (session.cookie?.expires && !Number.isNaN(expires.getTime())) {
@@ -115,6 +122,8 @@ export interface Loaded {
   readonly sid: string
   /** In seconds: the row's expiry, as last read or written through this object. */
   expire: number
+  /** Only where conflicts matter: what this object was as last read or saved, and what the row held then. */
+  texts: { readonly base: string; readonly row: string } | undefined
 }
 
 /** Gives back the object it is given, so that a subclass adds its private field to that one instead of to a new one. */
@@ -149,8 +158,8 @@ class Mark extends Given {
 
 /** Remembers which session objects came out of `get`, and from what. Nothing is added to the user's data. */
 export class LoadedSessions {
-  remember(session: object, sid: string, expire: number): void {
-    Mark.put(session, { by: this, sid, expire })
+  remember(session: object, sid: string, expire: number, texts: Loaded['texts']): void {
+    Mark.put(session, { by: this, sid, expire, texts })
   }
 
   /** express-session makes its `Session` out of the object that `get` gave: both stand for the same row. */

@@ -45,6 +45,7 @@ export type Statements = Readonly<
     | 'get'
     | 'upsert'
     | 'update'
+    | 'replace'
     | 'touch'
     | 'destroy'
     | 'prune'
@@ -108,6 +109,29 @@ export function statements({ table }: Names): Statements {
       returning s.sid::text`,
 
     /**
+     * $1 separator, $2 sids, $3 texts, $4 texts that the rows must hold, $5 expiries, $6 floors, $7 ms to wait for a lock.
+     * Gives, of each row that is alive, whether it was replaced, and the text it holds then.
+     */
+    replace: `
+      with locked as (
+        select s.sid, s.sess::text as held, o.sess, o.was, o.expire
+        from unnest(${array('$2')}, ${array('$3')}, ${array('$4')}, ${array('$5')}, ${array('$6')})
+          as o(sid, sess, was, expire, floor)
+        join ${table} s on s.sid = o.sid
+        where ${expiry} >= ${seconds('o.floor')} and ${patience('$7')}
+        order by o.sid
+        for no key update of s
+      ), replaced as (
+        update ${table} s
+        set sess = l.sess::json, expire = ${seconds('l.expire')}
+        from locked l
+        where s.sid = l.sid and l.held = l.was
+        returning s.sid, s.sess::text as held
+      )
+      select l.sid::text, (r.sid is not null)::text, coalesce(r.held, l.held)
+      from locked l left join replaced r on r.sid = l.sid`,
+
+    /**
      * $1 separator, $2 sids, $3 expiries, $4 floors, $5 ms to wait for a lock. Answers before the change is on disk: a server that
      * crashes can lose the last half second of touches, so that a session ends as much earlier, but no save. A row that
      * has the expiry is left as it is: what one page asks for in the same second, from many processes, is written once.
@@ -143,21 +167,23 @@ export function statements({ table }: Names): Statements {
       returning s.sid::text`,
 
     /**
-     * $1 now, $2 how many at most. Gives the number deleted. The lock is held for this statement only, which is safe
+     * $1 now, $2 how many at most, $3 the expiry to begin with, or nothing. Gives the number deleted, and the last expiry
+     * of them. The lock is held for this statement only, which is safe
      * behind a pooler too: of many instances that prune at once one works, the others delete nothing.
      */
     prune: `
       with expired as (
-        select s.sid from ${table} s
+        select s.sid, s.expire from ${table} s
         where (select pg_catalog.pg_try_advisory_xact_lock(${PRUNE_LOCK}, ${constant(table)}::regclass::oid::int4))
           and s.expire < ${seconds('$1::text')}
+          and s.expire >= coalesce(${seconds("nullif($3::text, '')")}, '-infinity'::timestamptz)
         order by s.expire
         limit $2::text::int
         for update skip locked
       ), gone as (
-        delete from ${table} s using expired e where s.sid = e.sid returning s.sid
+        delete from ${table} s using expired e where s.sid = e.sid returning s.expire
       )
-      select count(*)::text from gone`,
+      select count(*)::text, pg_catalog.date_part('epoch', max(s.expire)::timestamptz)::text from gone s`,
 
     /** $1 now */
     length: `select count(*)::text from ${table} s where ${alive}`,

@@ -97,6 +97,74 @@ test('nobody answers: the operation ends by the timeout, and close does', async 
   await hole.close()
 })
 
+test('while 50,000 operations wait for a server that is away, more are refused with STORE_BUSY', async () => {
+  const hole = await port(() => {})
+  await withStore({ conString: through(hole.number), timeout: 1.5 }, async (store) => {
+    const waiting = Array.from({ length: 50_000 }, (_, i) => store.get(`w-${i}`).catch(({ code }) => code))
+    assert.equal((await failure(store.get('one more'))).code, 'STORE_BUSY')
+    assert.equal((await failure(store.set('one more', sessionOf()))).code, 'STORE_BUSY')
+    assert.deepEqual([...new Set(await Promise.all(waiting))], ['STORE_TIMEOUT'])
+    assert.equal((await failure(store.get('later'))).code, 'STORE_TIMEOUT')
+  })
+  await hole.close()
+})
+
+test('a connection that was given up is reset, so that what it still holds never arrives', async () => {
+  const ends: string[] = []
+  const hole = await port((socket) => {
+    socket.on('error', (error) => ends.push((error as NodeJS.ErrnoException).code ?? ''))
+    socket.on('end', () => ends.push('end'))
+    socket.resume()
+  })
+  await withStore({ conString: through(hole.number), timeout: 0.3 }, async (store) => {
+    assert.equal((await failure(store.get('a'))).code, 'STORE_TIMEOUT')
+    while (ends.length === 0) await new Promise((resume) => setTimeout(resume, 10))
+  })
+  assert.deepEqual(ends, ['ECONNRESET'])
+  await hole.close()
+})
+
+test('a port that takes connections and closes them is asked a few times, not hundreds of times a second', async () => {
+  let asked = 0
+  const shut = await port((socket) => {
+    asked++
+    socket.destroy()
+  })
+  await withStore({ conString: through(shut.number), timeout: 1 }, async (store) => {
+    const error = await failure(store.get('a'))
+    assert.equal(error.code, 'STORE_TIMEOUT')
+    assert.match(error.message, /CONNECTION_CLOSED|ECONNRESET/)
+  })
+  assert.ok(asked >= 3 && asked <= 15, `asked ${asked} times`)
+  await shut.close()
+})
+
+test('a server that has become a standby is left for the one that its address leads to now', async () => {
+  // As after a failover: the old connection stays open and refuses to write, a new one does not.
+  const [{ database: name }] = (await db.sql`select current_database() as database`) as any
+  await withStore({ conString: db.url, max: 2 }, async (store) => {
+    await store.set('standby', sessionOf({ n: 1 }))
+    await db.sql.unsafe(`alter database "${name}" set default_transaction_read_only = on`)
+    try {
+      for (const pid of await pids()) await db.sql`select pg_terminate_backend(${pid}::int)`
+      const saved = store.set('standby', sessionOf({ n: 2 }))
+      setTimeout(async () => {
+        await db.sql.begin(async (sql) => {
+          await sql`set transaction read write`
+          await sql.unsafe(`alter database "${name}" set default_transaction_read_only = off`)
+        })
+      }, 300)
+      await saved
+    } finally {
+      await db.sql.begin(async (sql) => {
+        await sql`set transaction read write`
+        await sql.unsafe(`alter database "${name}" reset default_transaction_read_only`)
+      })
+    }
+    assert.equal((await row(db.sql, 'standby')).n, 2)
+  })
+})
+
 test('a server that comes up within the timeout is waited for', async () => {
   let up = false
   const gate = await port((socket) => {
@@ -226,6 +294,8 @@ test('one of many connections gives rows that were not asked for: all are replac
       socket.write(changed)
     })
     server.on('close', () => socket.destroy())
+    // Reset, so that no pipe would end it.
+    socket.on('close', () => server.destroy())
   })
   await withStore({ conString: through(gate.number), max: 2 }, async (store) => {
     await store.set('asked', sessionOf({ n: 1 }))

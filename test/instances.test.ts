@@ -140,6 +140,29 @@ test('isolate false works on the connections of the instance, a wrapper too, and
   await sql.end()
 })
 
+test('sessions that are large are read a megabyte at a time, so that small ones need not wait for many of them', async () => {
+  const own = postgres(db.url, { max: 1 })
+  const asked: number[] = []
+  const wrapper = Object.assign(() => {}, {
+    unsafe: (text: string, parameters: string[], ...rest: any[]) => {
+      if (text.includes('select s.sid::text, s.sess::text')) asked.push(parameters[1]!.split('\x01').length)
+      return (own.unsafe as any)(text, parameters, ...rest)
+    },
+    begin() {},
+    end() {},
+  })
+  await withStore({ postgres: wrapper as unknown as Sql, isolate: false }, async (store) => {
+    const sids = Array.from({ length: 60 }, (_, i) => `large-${i}`)
+    await Promise.all(sids.map((sid) => store.set(sid, sessionOf({ text: 'x'.repeat(200_000) }))))
+    for (let i = 0; i < 4; i++) await Promise.all(sids.map((sid) => store.get(sid)))
+    asked.length = 0
+    await Promise.all(sids.map((sid) => store.get(sid)))
+    assert.ok(Math.max(...asked) <= 6, `read ${asked} at once`)
+    await store.clear()
+  })
+  await own.end()
+})
+
 test('a save of a session that another store gave is stored in any case: the row is of another table', async () => {
   await db.sql`create table other (like session including all)`
   await withStore({ conString: db.url }, (store) =>

@@ -22,6 +22,7 @@ function backend(options: Partial<LanesOptions<Op, string>> = {}) {
     timeoutMs: 5000,
     maxKeys: 3,
     maxWeight: 100,
+    maxWaiting: { callers: 1000, weight: 1000 },
     kind: (op) => (op.verb === 'read' ? 'read' : 'write'),
     weigh: (op) => op.weight ?? 1,
     fold: (a, b) =>
@@ -30,9 +31,11 @@ function backend(options: Partial<LanesOptions<Op, string>> = {}) {
       new Promise((resolve, reject) => {
         sent.push({ batch, end: (answers) => resolve(answers ?? [...batch.keys]), fail: reject })
       }),
+    again: () => undefined,
     isOfOneMember: (error) => (error as Error).message === 'member',
     isHeldUp: (error) => (error as Error).message === 'locked',
     timedOut: () => new Error('late'),
+    busy: () => new Error('busy'),
     ...options,
   })
   return { lanes, sent, keys: () => sent.map(({ batch }) => batch.keys.join('')) }
@@ -48,6 +51,43 @@ test('what one tick submits travels together, and an idle lane sends at once', a
   assert.deepEqual(keys(), ['ab'])
   sent[0]?.end()
   assert.deepEqual(await one, ['a', 'b'])
+})
+
+test('more callers or more weight than may wait are refused at once, until others have ended', async () => {
+  const { lanes, sent } = backend({ maxWaiting: { callers: 3, weight: 10 } })
+  const read = (key: string) => lanes.submit(key, { verb: 'read' })
+  const three = [read('a'), read('a'), read('b')]
+  const promised = Promise.reject(new Error('never looked at'))
+  assert.equal((await failure(read('c'))).message, 'busy')
+  assert.equal((await failure(lanes.submit('c', promised))).message, 'busy')
+  await tick()
+  sent[0]?.end()
+  await Promise.all(three)
+  const heavy = lanes.submit('d', { verb: 'append', weight: 9 })
+  const folded = lanes.submit('d', { verb: 'append', weight: 1 })
+  const heavier = lanes.submit('e', Promise.resolve({ verb: 'append' as const, weight: 12 }))
+  await tick()
+  assert.equal((await failure(read('f'))).message, 'busy')
+  for (let i = 1; i < sent.length; i++) sent[i]?.end()
+  await Promise.all([heavy, folded])
+  await tick()
+  for (let i = 1; i < sent.length; i++) sent[i]?.end()
+  await heavier
+  const last = read('g')
+  await tick()
+  sent.at(-1)?.end()
+  assert.equal(await last, 'g')
+})
+
+test('a caller who stopped waiting makes room', async () => {
+  const { lanes, sent } = backend({ maxWaiting: { callers: 1, weight: 10 }, timeoutMs: 50 })
+  const late = lanes.submit('a', { verb: 'read' })
+  assert.equal((await failure(late)).message, 'late')
+  const next = lanes.submit('b', { verb: 'read' })
+  sent[0]?.end()
+  await tick()
+  sent[1]?.end()
+  assert.equal(await next, 'b')
 })
 
 test('while a batch is on its way the next one gathers, up to its size, of one verb', async () => {

@@ -41,6 +41,7 @@ test('without options every setting has its default', () => {
       timeoutMs: 10_000,
       max: 4,
       isolate: true,
+      onConflict: 'overwrite',
     },
   )
   for (let i = 0; i < 1000; i++) {

@@ -9,7 +9,7 @@ export function promises(name: string): (promise: string, show: Test, limit?: { 
   const test = suite(name)
   let queued = false
   return (promise, show, { seconds } = { seconds: 30 }) => {
-    test(promise, () => within(seconds, show))
+    test(promise, () => within<void>(seconds, show))
     if (queued) return
     queued = true
     // When the file, or its part up to the next `await`, has been read.
@@ -20,13 +20,13 @@ export function promises(name: string): (promise: string, show: Test, limit?: { 
   }
 }
 
-async function within(seconds: number, show: Test): Promise<void> {
+export async function within<T>(seconds: number, show: () => T | Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`did not end within ${seconds} seconds`)), seconds * 1000)
   })
   try {
-    await Promise.race([show(), late])
+    return await Promise.race([show(), late])
   } finally {
     clearTimeout(timer)
   }

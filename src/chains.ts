@@ -1,0 +1,210 @@
+// The order of operations on each key, and who waits for them. Promises: operations on one key become ready one after the
+// other, in the order submitted; each caller is answered once and within the timeout; and no more wait than may.
+// Must not know how what is ready is sent.
+//
+// Each key with something to do has a chain of entries. Only the first of a chain is ready, so nothing can overtake it. An
+// operation either folds into the last entry of its chain, if that one has not left yet, or becomes a new one behind it.
+
+import { Deadlines } from './deadlines.ts'
+
+export interface ChainsOptions<Op> {
+  readonly timeoutMs: number
+  /** So many callers, or operations of so much weight, may wait; more are refused. */
+  readonly maxWaiting: { readonly callers: number; readonly weight: number }
+  weigh(op: Op): number
+  /** The one operation that two in a row amount to, if there is one. */
+  fold(earlier: Op, later: Op): Op | undefined
+  timedOut(): Error
+  busy(): Error
+}
+
+/** Where entries go that are ready, and where one is taken out of that nobody waits for any more. */
+export interface Exit<Op, Answer> {
+  offer(entry: Entry<Op, Answer>): void
+  withdraw(entry: Entry<Op, Answer>): void
+}
+
+interface Caller<Answer> {
+  resolve(answer: Answer): void
+  reject(error: unknown): void
+  /** In ms since 1970. */
+  readonly until: number
+}
+
+export interface Entry<Op, Answer> {
+  readonly key: string
+  /** Undefined while a promise of it is pending. */
+  op: Op | undefined
+  weight: number
+  callers: Caller<Answer>[]
+  /** It has left, and nothing can fold into it. */
+  sent: boolean
+  /** Was held up: shares no batch, so that it holds up nobody else. */
+  alone: boolean
+}
+
+export class Chains<Op, Answer> {
+  readonly #options: ChainsOptions<Op>
+  readonly #exit: Exit<Op, Answer>
+  // An object, not a Map: where keys come and go fast, each table of a Map links to the one that replaced it, so a dead one
+  // that the garbage collector has not looked at yet keeps alive all that came after it.
+  readonly #chains: Record<string, Entry<Op, Answer>[]> = Object.create(null)
+  readonly #waiting = { callers: 0, weight: 0 }
+  #gate: Promise<unknown> | undefined
+  readonly #deadlines: Deadlines
+  readonly #graceMs: number
+
+  constructor(options: ChainsOptions<Op>, exit: Exit<Op, Answer>) {
+    this.#options = options
+    this.#exit = exit
+    this.#graceMs = options.timeoutMs / 100
+    this.#deadlines = new Deadlines((now) => this.#sweep(now), this.#graceMs)
+  }
+
+  /** Takes its place in the order of its key at once, also while the operation is only promised. */
+  submit(key: string, op: Op | Promise<Op>): Promise<Answer> {
+    return new Promise((resolve, reject) => this.ask(key, op, resolve, reject))
+  }
+
+  /**
+   * The same without a promise: one that has waited long is in the old space, where it would keep its answer alive until
+   * the next full garbage collection.
+   */
+  ask(
+    key: string,
+    op: Op | Promise<Op>,
+    resolve: (answer: Answer) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const { timeoutMs, maxWaiting, busy } = this.#options
+    // What is promised may fail while nobody looks: it is looked at when its turn comes.
+    if (op instanceof Promise) op.catch(() => {})
+    if (this.#waiting.callers >= maxWaiting.callers || this.#waiting.weight >= maxWaiting.weight) {
+      reject(busy())
+      return
+    }
+    const caller = { resolve, reject, until: Date.now() + timeoutMs }
+    this.#waiting.callers++
+    if (this.#gate === undefined) this.#enter(key, op, caller)
+    else void this.#gate.then(() => this.#enter(key, op, caller))
+  }
+
+  /** Resolves when all that was submitted before has ended, well or not. */
+  async settled(): Promise<void> {
+    await this.#gate
+    const until = Date.now() + this.#options.timeoutMs
+    const ends = Object.values(this.#chains).map(
+      (chain) =>
+        new Promise((resolve, reject) => {
+          this.#waiting.callers++
+          chain.at(-1)?.callers.push({ resolve, reject, until })
+        }),
+    )
+    await Promise.allSettled(ends)
+  }
+
+  /** Runs the task after all that was submitted before it and before all that is submitted after it, whatever the key. */
+  alone<T>(task: () => Promise<T>): Promise<T> {
+    const turn = this.settled().then(task)
+    const gate = turn
+      .catch(() => {})
+      .then(() => {
+        if (this.#gate === gate) this.#gate = undefined
+      })
+    this.#gate = gate
+    return turn
+  }
+
+  #enter(key: string, op: Op | Promise<Op>, caller: Caller<Answer>): void {
+    this.#deadlines.add(caller.until)
+    const chain = this.#chains[key]
+    const last = chain?.at(-1)
+    if (last?.op !== undefined && !last.sent && !(op instanceof Promise)) {
+      const folded = this.#options.fold(last.op, op)
+      if (folded !== undefined) {
+        this.#become(last, folded)
+        last.callers.push(caller)
+        return
+      }
+    }
+    const callers = [caller]
+    const entry: Entry<Op, Answer> = { key, op: undefined, weight: 0, callers, sent: false, alone: false }
+    if (chain) chain.push(entry)
+    else this.#chains[key] = [entry]
+    if (op instanceof Promise) {
+      op.then(
+        (known) => this.#know(entry, known),
+        (error) => this.drop(entry, error),
+      )
+    } else {
+      this.#know(entry, op)
+    }
+  }
+
+  #know(entry: Entry<Op, Answer>, op: Op): void {
+    this.#become(entry, op)
+    this.#offer(entry)
+  }
+
+  #become(entry: Entry<Op, Answer>, op: Op | undefined): void {
+    const weight = op === undefined ? 0 : this.#options.weigh(op)
+    this.#waiting.weight += weight - entry.weight
+    entry.weight = weight
+    entry.op = op
+  }
+
+  /** Ready if it is the first of its chain and known. */
+  #offer(entry: Entry<Op, Answer>): void {
+    if (entry.op !== undefined && this.#chains[entry.key]?.[0] === entry) this.#exit.offer(entry)
+  }
+
+  /** What was sent is not done yet: ready again, as another operation, for as long as anybody waits for it. */
+  again(entry: Entry<Op, Answer>, op: Op): void {
+    entry.sent = false
+    this.#become(entry, op)
+    if (entry.callers.length > 0) this.#offer(entry)
+    else this.#end(entry, () => {})
+  }
+
+  answer(entry: Entry<Op, Answer>, answer: Answer): void {
+    this.#end(entry, (caller) => caller.resolve(answer))
+  }
+
+  drop(entry: Entry<Op, Answer>, error: unknown): void {
+    this.#end(entry, (caller) => caller.reject(error))
+  }
+
+  /** Takes the entry out of its chain, answers its callers, and lets the next of the chain go. */
+  #end(entry: Entry<Op, Answer>, tell: (caller: Caller<Answer>) => void): void {
+    const chain = this.#chains[entry.key] ?? []
+    const place = chain.indexOf(entry)
+    if (place === -1) return
+    chain.splice(place, 1)
+    if (!chain[0]) delete this.#chains[entry.key]
+    else if (place === 0) this.#offer(chain[0])
+    // As with promises: what is old must not keep what is large.
+    this.#become(entry, undefined)
+    this.#waiting.callers -= entry.callers.length
+    for (const caller of entry.callers) tell(caller)
+  }
+
+  /** Tells who has waited too long, and gives when the next one will have. */
+  #sweep(now: number): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const entry of Object.values(this.#chains).flat()) {
+      // What is on its way ends by itself at that time, and knows why it took so long.
+      const past = entry.sent ? now - this.#graceMs : now
+      const late = entry.callers.filter((caller) => caller.until <= past)
+      entry.callers = entry.callers.filter((caller) => caller.until > past)
+      this.#waiting.callers -= late.length
+      for (const caller of late) caller.reject(this.#options.timedOut())
+      for (const caller of entry.callers) next = Math.min(next, caller.until)
+      // Nobody waits for it any more, and it has not left: it need not.
+      if (entry.callers.length === 0 && !entry.sent) {
+        this.#exit.withdraw(entry)
+        this.#end(entry, () => {})
+      }
+    }
+    return next
+  }
+}

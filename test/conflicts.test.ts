@@ -1,0 +1,222 @@
+// `onConflict`: what a save does when the row changed since its request loaded it.
+
+import assert from 'node:assert/strict'
+import type { SessionData } from 'express-session'
+import type { PostgresStore } from '../src/index.ts'
+import { database, tableSql } from './support/database.ts'
+import { failure } from './support/failure.ts'
+import { incumbent } from './support/incumbent.ts'
+import { worker } from './support/processes.ts'
+import { promises } from './support/promise.ts'
+import { putRow, row, sessionOf, withStore } from './support/store.ts'
+
+const db = await database('conflicts')
+await db.sql.unsafe(tableSql)
+const test = promises('conflicts')
+const merging = { conString: db.url, onConflict: 'merge' } as const
+const refusing = { conString: db.url, onConflict: 'error' } as const
+
+const load = async (store: PostgresStore, sid: string) => (await store.get(sid)) as any
+/** The user's data of a row, without the cookie. */
+const data = async (sid: string, table = 'session') => {
+  const [found] = await db.sql.unsafe(
+    `select sess::jsonb - 'cookie' as data from "${table}" where sid = $1`,
+    [sid],
+  )
+  return found?.['data']
+}
+const change = (sid: string, values: object) =>
+  db.sql`update session set sess = (sess::jsonb || ${JSON.stringify(values)}::text::jsonb)::json where sid = ${sid}`
+
+test('error: a save of what somebody changed meanwhile fails with STORE_CONFLICT, and the row stays as it is', () =>
+  withStore(refusing, async (store) => {
+    await putRow(db.sql, 'refused', { n: 1 })
+    const session = await load(store, 'refused')
+    await change('refused', { n: 2 })
+    const error = await failure(store.set('refused', Object.assign(session, { n: 3 })))
+    assert.equal(error.code, 'STORE_CONFLICT')
+    assert.doesNotMatch(error.message, /refused|"n"/)
+    assert.equal((await row(db.sql, 'refused')).n, 2)
+    const again = await load(store, 'refused')
+    await store.set('refused', Object.assign(again, { n: 4 }))
+    await store.set('refused', Object.assign(again, { n: 5 }))
+    assert.equal((await row(db.sql, 'refused')).n, 5, 'a save after a save of one’s own is no conflict')
+  }))
+
+test('merge: what others stored stays, what this request changed is stored, also by a second save', () =>
+  withStore(merging, async (store) => {
+    await putRow(db.sql, 'merged', { a: 1, b: 1, gone: 1 })
+    const session = await load(store, 'merged')
+    await change('merged', { b: 2, c: 2 })
+    delete session.gone
+    await store.set('merged', Object.assign(session, { a: 3 }))
+    assert.deepEqual(await data('merged'), { a: 3, b: 2, c: 2 })
+    await store.set('merged', Object.assign(session, { d: 4 }))
+    assert.deepEqual(await data('merged'), { a: 3, b: 2, c: 2, d: 4 })
+    await change('merged', { e: 5 })
+    await store.set('merged', Object.assign(session, { a: 6 }))
+    assert.deepEqual(await data('merged'), { a: 6, b: 2, c: 2, d: 4, e: 5 })
+  }))
+
+test('without a conflict the text is stored as it is, in either mode', async () => {
+  for (const options of [merging, refusing]) {
+    await withStore(options, async (store) => {
+      const sid = `verbatim-${options.onConflict}`
+      await putRow(db.sql, sid, { n: 1 })
+      const session = await load(store, sid)
+      Object.assign(session, { z: 1.0, a: 'é\u2028', nested: { b: [] } })
+      await store.set(sid, session)
+      assert.equal((await row(db.sql, sid)).text, JSON.stringify(session))
+    })
+  }
+})
+
+test('a touch by others is no conflict, nor is it one of a row whose column is jsonb', async () => {
+  await db.sql`create table binary_session (sid text primary key, sess jsonb not null, expire timestamp not null)`
+  await withStore({ ...refusing, tableName: 'binary_session' }, async (store) => {
+    await store.set('binary', sessionOf({ z: 1, a: 2 }))
+    const session = await load(store, 'binary')
+    await db.sql`update binary_session set expire = expire + interval '1 minute'`
+    for (const n of [1, 2, 3]) await store.set('binary', Object.assign(session, { n }))
+    assert.deepEqual(await data('binary', 'binary_session'), { z: 1, a: 2, n: 3 })
+  })
+})
+
+test('in either mode a destroyed session stays destroyed, and the save is a success', async () => {
+  for (const options of [merging, refusing]) {
+    await withStore(options, async (store) => {
+      await putRow(db.sql, 'destroyed', { n: 1 })
+      const session = await load(store, 'destroyed')
+      await db.sql`delete from session where sid = 'destroyed'`
+      await store.set('destroyed', Object.assign(session, { n: 2 }))
+      await store.set('destroyed', session)
+      assert.equal(await row(db.sql, 'destroyed'), undefined)
+    })
+  }
+})
+
+test('a new session is stored in any case', () =>
+  withStore(refusing, async (store) => {
+    const session = sessionOf({ n: 1 })
+    await store.set('new', session)
+    await change('new', { n: 2 })
+    await store.set('new', session)
+    assert.equal((await row(db.sql, 'new')).n, 1)
+  }))
+
+test('what is issued after a save that has to be merged takes effect after it', () =>
+  withStore(merging, async (store) => {
+    for (const sid of ['then-destroyed', 'then-touched']) {
+      await putRow(db.sql, sid, { n: 1 }, 600)
+      const session = await load(store, sid)
+      await change(sid, { other: 1 })
+      const saved = store.set(sid, Object.assign(session, sessionOf({ n: 2 }, 700)))
+      await new Promise((resume) => setImmediate(resume))
+      await Promise.all([
+        saved,
+        sid === 'then-destroyed' ? store.destroy(sid) : store.touch(sid, sessionOf({}, 5000)),
+      ])
+    }
+    assert.equal(await row(db.sql, 'then-destroyed'), undefined)
+    const touched = await row(db.sql, 'then-touched')
+    assert.deepEqual([touched.n, touched.other], [2, 1])
+    assert.ok(touched.inSeconds > 4900)
+  }))
+
+test('a session whose text cannot be read by the serializer cannot be merged: STORE_SESSION', () => {
+  const serializer = {
+    stringify: async (session: any) => JSON.stringify(session),
+    async parse(text: string) {
+      if (text.includes('poison')) throw new Error('secret')
+      return JSON.parse(text)
+    },
+  }
+  return withStore({ ...merging, serializer }, async (store) => {
+    await putRow(db.sql, 'poisoned', { n: 1 })
+    const session = await load(store, 'poisoned')
+    await change('poisoned', { other: 1 })
+    await store.set('poisoned', Object.assign(session, { n: 2 }))
+    assert.deepEqual(await data('poisoned'), { n: 2, other: 1 })
+    await change('poisoned', { poison: 1 })
+    const error = await failure(store.set('poisoned', Object.assign(session, { n: 3 })))
+    assert.equal(error.code, 'STORE_SESSION')
+    assert.equal((await row(db.sql, 'poisoned')).n, 2)
+  })
+})
+
+const KEYS = [
+  ['a', 'b', 'c', 'd'],
+  ['e', 'f', 'g', 'h'],
+]
+
+/** Loads by eight requests in two processes for each session, a write of connect-pg-simple if wanted, then the eight saves. */
+async function race(
+  onConflict: string,
+  rounds: number,
+  beside: boolean,
+): Promise<{ stored: [string, string][]; refused: number }> {
+  const sids = Array.from({ length: rounds }, (_, i) => `${onConflict}-${i}`)
+  await db.sql`
+    insert into session
+    select sid, ${JSON.stringify(sessionOf({ doomed: 1 }))}::text::json, now() + interval '1 hour'
+    from unnest(${sids}::text[]) sid`
+  const workers = KEYS.map((keys) => worker('conflict', { url: db.url, onConflict, keys }))
+  const theirs = incumbent(db.url)
+  const all = async (verb: string) => {
+    for (const each of workers) each.tell({ verb, sids })
+    return Promise.all(workers.map((each) => each.next()))
+  }
+  try {
+    await Promise.all(workers.map((each) => each.next()))
+    await all('load')
+    for (const sid of beside ? sids : [])
+      await theirs.set(sid, Object.assign(await theirs.get(sid), { theirs: 1 }))
+    const answers = await all('save')
+    return {
+      stored: answers.flatMap(({ stored }) => stored),
+      refused: answers.reduce((sum, { refused }) => sum + refused, 0),
+    }
+  } finally {
+    await Promise.all([...workers.map((each) => each.end()), theirs.close()])
+  }
+}
+
+test(
+  'merge, 1,000 rounds of eight requests in two processes beside connect-pg-simple: no key is lost, none comes back',
+  async () => {
+    const { stored, refused } = await race('merge', 1000, true)
+    assert.deepEqual([stored.length, refused], [8000, 0])
+    const rows = await db.sql`select sess from session where sid like 'merge-%'`
+    assert.equal(rows.length, 1000)
+    for (const { sess } of rows)
+      assert.deepEqual(Object.keys(sess).sort(), [...KEYS.flat(), 'cookie', 'theirs'].sort())
+  },
+  { seconds: 120 },
+)
+
+test(
+  'error, 1,000 rounds of the same: of the eight one is stored, and every other is told',
+  async () => {
+    const { stored, refused } = await race('error', 1000, false)
+    assert.deepEqual([stored.length, refused], [1000, 7000])
+    const winners = new Map(stored)
+    assert.equal(winners.size, 1000)
+    for (const { sid, sess } of await db.sql`select sid, sess from session where sid like 'error-%'`)
+      assert.deepEqual(Object.keys(sess).sort(), [winners.get(sid), 'cookie'].sort())
+  },
+  { seconds: 120 },
+)
+
+test('error: of eight requests that save at once exactly one is stored', () =>
+  withStore(refusing, async (store) => {
+    await putRow(db.sql, 'eight', { n: 0 })
+    const sessions: any[] = await Promise.all(Array.from({ length: 8 }, () => store.get('eight')))
+    const outcomes = await Promise.allSettled(
+      sessions.map((session, i) => store.set('eight', Object.assign(session as SessionData, { n: i + 1 }))),
+    )
+    const winners = outcomes.flatMap(({ status }, i) => (status === 'fulfilled' ? [i + 1] : []))
+    assert.equal(winners.length, 1)
+    assert.equal((await row(db.sql, 'eight')).n, winners[0])
+  }))
+
+test('no connection is left behind', () => db.drop())
