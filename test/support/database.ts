@@ -5,7 +5,6 @@ import { readFileSync } from 'node:fs'
 import postgres, { type Sql } from 'postgres'
 
 const SERVER = process.env['TEST_DATABASE_URL'] ?? process.env['DATABASE_URL']
-if (!SERVER) throw new Error('Run the tests by `npm test`, or set DATABASE_URL')
 
 export const tableSql = readFileSync(new URL('../../table.sql', import.meta.url), 'utf8')
 
@@ -19,11 +18,12 @@ export interface Database {
 
 /** @param timeZone of all connections to it */
 export async function database(name: string, { timeZone }: { timeZone?: string } = {}): Promise<Database> {
-  const admin = postgres(SERVER as string, { max: 1, onnotice() {} })
+  if (!SERVER) throw new Error('Run the tests by `npm test`, or set DATABASE_URL')
+  const admin = postgres(SERVER, { max: 1, onnotice() {} })
   const own = `test_${name.replaceAll(/\W/g, '_')}_${process.pid}`
   await admin.unsafe(`create database "${own}"`)
   if (timeZone) await admin.unsafe(`alter database "${own}" set timezone = '${timeZone}'`)
-  const url = new URL(SERVER as string)
+  const url = new URL(SERVER)
   url.pathname = `/${own}`
   const sql = postgres(url.href, { max: 3, onnotice() {} })
   return {

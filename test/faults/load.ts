@@ -1,0 +1,181 @@
+// Users at work, over HTTP and directly, who know what they stored: every answer is compared with what it can be, and at
+// the end every row by raw SQL. Knows nothing of faults.
+
+import express from 'express'
+import type { SessionData } from 'express-session'
+import type { Sql } from 'postgres'
+import type { PostgresStore } from '../../src/index.ts'
+import { type App, browser, serve } from '../support/app.ts'
+import { sessionOf } from '../support/store.ts'
+
+/** The numbers that a user's session may hold: null before the first, undefined where there may be no row. */
+type Possible = Set<number | null | undefined>
+
+interface Known {
+  readonly sid: string
+  /** A write that failed may have been stored, until a later one is acknowledged. */
+  possible: Possible
+}
+
+export interface Report {
+  /** Operations and requests that were answered. */
+  answered: number
+  /** How many failed, by the code of the error. */
+  failed: Record<string, number>
+  /** What can never be: a row of somebody else, an acknowledged save that is gone, a callback called twice, an escaped error. */
+  wrong: string[]
+  slowestMs: number
+}
+
+export interface Load {
+  readonly report: Report
+  /** When the latest success was, in ms since 1970. */
+  readonly lastSuccess: number
+  /** Resolves when something has succeeded that began after now. */
+  recovered(): Promise<void>
+  /** Ends the work, and compares every row. */
+  end(sql: Sql): Promise<Report>
+}
+
+/** @param users half of them over HTTP */
+export async function load(store: PostgresStore, users = 64): Promise<Load> {
+  const report: Report = { answered: 0, failed: {}, wrong: [], slowestMs: 0 }
+  const state = { ended: false, lastSuccess: 0, waiting: [] as { since: number; tell(): void }[] }
+  const escaped = (error: unknown) => report.wrong.push(`escaped: ${error}`)
+  process.on('unhandledRejection', escaped).on('uncaughtException', escaped)
+
+  /** Counts one operation; undefined if it failed. */
+  const done = async <T>(work: Promise<T>): Promise<{ value: T } | undefined> => {
+    const began = Date.now()
+    try {
+      const value = await work
+      state.lastSuccess = Date.now()
+      for (const { since, tell } of state.waiting) if (since <= began) tell()
+      return { value }
+    } catch (error) {
+      const { code } = error as { code?: string }
+      report.failed[code ?? String(error)] = (report.failed[code ?? String(error)] ?? 0) + 1
+      return undefined
+    } finally {
+      report.answered++
+      report.slowestMs = Math.max(report.slowestMs, Date.now() - began)
+    }
+  }
+
+  const app = await serve({
+    store,
+    make: express,
+    routes(app) {
+      // Express would print each error that comes after an answer.
+      app.set('env', 'test')
+      app.get('/store', (req, res, next) => {
+        Object.assign(req.session, { user: req.query['user'], n: Number(req.query['n']) })
+        req.session.save((error) => (error ? next(error) : res.json({})))
+      })
+    },
+  })
+  const known: Known[] = []
+  const working = Array.from({ length: users }, (_, i) =>
+    i % 2
+      ? direct(store, i, { state, done, report, known })
+      : overHttp(app, i, { state, done, report, known }),
+  )
+  return {
+    report,
+    get lastSuccess() {
+      return state.lastSuccess
+    },
+    recovered: () => new Promise((tell) => state.waiting.push({ since: Date.now(), tell })),
+    async end(sql) {
+      state.ended = true
+      await Promise.all(working)
+      await app.close()
+      for (const { sid, possible } of known) {
+        const [row] =
+          await sql`select sess->>'user' as user, (sess->>'n')::int as n from session where sid = ${sid}`
+        if (!possible.has(row?.['n'])) report.wrong.push(`the row holds ${row?.['n']}, not ${[...possible]}`)
+      }
+      process.off('unhandledRejection', escaped).off('uncaughtException', escaped)
+      return report
+    },
+  }
+}
+
+type Done = <T>(work: Promise<T>) => Promise<{ value: T } | undefined>
+interface Work {
+  readonly state: { readonly ended: boolean }
+  readonly done: Done
+  readonly report: Report
+  readonly known: Known[]
+}
+const chance = (share: number) => Math.random() < share
+const pause = () => new Promise((resume) => setTimeout(resume, Math.random() * 10))
+
+async function direct(store: PostgresStore, i: number, { state, done, report, known }: Work): Promise<void> {
+  const sid = `direct-${i}`
+  const mine: Known = { sid, possible: new Set([undefined]) }
+  known.push(mine)
+  const call = <T>(verb: 'get' | 'set' | 'touch' | 'destroy', ...values: unknown[]): Promise<T> =>
+    new Promise((resolve, reject) => {
+      let calls = 0
+      ;(store[verb] as any)(sid, ...values, (error: unknown, result: T) => {
+        if (++calls > 1) report.wrong.push(`${verb} called back ${calls} times`)
+        if (error) reject(error)
+        else resolve(result)
+      })
+    })
+  for (let n = 1; !state.ended; n++) {
+    await pause()
+    const got = await done(call<(SessionData & { user?: string; n?: number }) | null>('get'))
+    if (!got) continue
+    const { value: found } = got
+    if (found && found.user !== sid) report.wrong.push(`${sid} got the session of ${found.user}`)
+    if (!mine.possible.has(found?.n)) report.wrong.push(`${sid} got ${found?.n}, not ${[...mine.possible]}`)
+    if (found && chance(0.3)) await done(call('touch', found))
+    else if (found && chance(0.1)) {
+      mine.possible.add(undefined)
+      if (await done(call('destroy'))) mine.possible = new Set([undefined])
+    } else {
+      const next = found ? Object.assign(found, { n }) : sessionOf({ user: sid, n })
+      mine.possible.add(n)
+      if (await done(call('set', next))) mine.possible = new Set([n])
+    }
+  }
+}
+
+async function overHttp(app: App, i: number, { state, done, report, known }: Work): Promise<void> {
+  const user = `http-${i}`
+  let jar = browser()
+  let mine: Known | undefined
+  const ask = async (path: string) => {
+    const { status, body } = await jar.get(app, path)
+    if (status !== 200) throw Object.assign(new Error(body?.message), { code: body?.code ?? status })
+    return body
+  }
+  for (let n = 1; !state.ended; n++) {
+    await pause()
+    if (!mine) {
+      const login = await done(ask(`/login?user=${user}`))
+      if (!login) continue
+      mine = { sid: login.value.sid, possible: new Set([null]) }
+      known.push(mine)
+      continue
+    }
+    if (chance(0.5)) {
+      mine.possible.add(n)
+      if (await done(ask(`/store?user=${user}&n=${n}`))) mine.possible = new Set([n])
+    } else if (chance(0.1)) {
+      mine.possible.add(undefined)
+      if (await done(ask('/logout'))) mine.possible = new Set([undefined])
+      jar = browser()
+      mine = undefined
+    } else {
+      const me = await done(ask('/me'))
+      if (!me) continue
+      const { user: found, n: seen } = me.value
+      if (found !== user) report.wrong.push(`${user} was served the session of ${found}`)
+      if (!mine.possible.has(seen ?? null))
+        report.wrong.push(`${user} was served ${seen}, not ${[...mine.possible]}`)
+    }
+  }
+}

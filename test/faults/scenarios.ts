@@ -1,0 +1,284 @@
+// Each fault, and what must be true of a load that goes on meanwhile. Every one is short in `npm test` and long in
+// `npm run test:faults`. Knows the store as an app does.
+
+import assert from 'node:assert/strict'
+import postgres, { type Sql } from 'postgres'
+import type { Options, PostgresStore } from '../../src/index.ts'
+import { tableSql } from '../support/database.ts'
+import { startPostgres } from '../support/postgres.js'
+import { Store, sessionOf } from '../support/store.ts'
+import { type Load, load, type Report } from './load.ts'
+import { proxy } from './proxy.ts'
+
+export interface Outcome {
+  /** What was done, and how often. */
+  rounds: string
+  report: Report
+  /** Between the end of the fault and the first success that began after it; of several the longest. */
+  recoveryMs?: number
+}
+
+export interface Scenario {
+  promise: string
+  seconds: { short: number; long: number }
+  run(long: boolean): Promise<Outcome>
+}
+
+const seconds = (count: number) => new Promise((resume) => setTimeout(resume, count * 1000))
+
+interface Bench {
+  server: Awaited<ReturnType<typeof startPostgres>>
+  sql: Sql
+  store(options?: Options): PostgresStore
+}
+
+/** A server of its own for as long as `use` runs. Raw SQL survives what the server goes through. */
+async function bench<T>(use: (bench: Bench) => Promise<T>, flags: string[] = []): Promise<T> {
+  const server = await startPostgres({
+    flags: ['-c', 'timezone=America/St_Johns', '-c', 'fsync=off', ...flags],
+  })
+  const sql = postgres(server.url, { max: 2, onnotice() {}, backoff: () => 0.1 })
+  const stores: PostgresStore[] = []
+  try {
+    await sql.unsafe(tableSql)
+    return await use({
+      server,
+      sql,
+      store(options) {
+        const store = new Store({ conString: server.url, pruneSessionInterval: 1, errorLog() {}, ...options })
+        stores.push(store)
+        return store
+      },
+    })
+  } finally {
+    // Ends within its timeout also after all this; what it leaves open would keep the process.
+    await Promise.all(stores.map((store) => store.close()))
+    await sql.end({ timeout: 1 })
+    await server.stop()
+  }
+}
+
+/** Ends the load, whatever happened. */
+async function during(users: Load, sql: Sql, faults: () => Promise<void>): Promise<Report> {
+  try {
+    await seconds(0.3)
+    await faults()
+    await seconds(0.3)
+  } finally {
+    await users.end(sql)
+  }
+  assert.deepEqual(users.report.wrong, [])
+  return users.report
+}
+
+const times = async (count: number, work: (i: number) => Promise<void>) => {
+  for (let i = 0; i < count; i++) await work(i)
+}
+
+/** How long until something succeeds again. */
+async function recovery(users: Load): Promise<number> {
+  const since = Date.now()
+  await users.recovered()
+  return Date.now() - since
+}
+
+const backends = (sql: Sql) => sql<{ pid: number }[]>`
+  select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()
+    and query like '%sid%' order by random()`
+
+export const scenarios: Scenario[] = [
+  {
+    promise: 'a random backend ended every 100 ms by pg_terminate_backend: no request fails, no save is lost',
+    seconds: { short: 30, long: 90 },
+    run: (long) =>
+      bench(async ({ sql, store }) => {
+        let ended = 0
+        const report = await during(await load(store()), sql, () =>
+          times(long ? 300 : 20, async () => {
+            const [victim] = await backends(sql)
+            if (victim) ended += (await sql`select pg_terminate_backend(${victim.pid})`).length
+            await seconds(0.1)
+          }),
+        )
+        assert.ok(ended > 5)
+        assert.deepEqual(report.failed, {})
+        return { rounds: `${ended} backends ended`, report }
+      }),
+  },
+  {
+    promise:
+      'a backend killed by kill -9, after which the server recovers from a crash: no request fails, no save is lost',
+    seconds: { short: 40, long: 120 },
+    run: (long) =>
+      bench(async ({ sql, store }) => {
+        const count = long ? 4 : 1
+        let worst = 0
+        const users = await load(store())
+        const report = await during(users, sql, () =>
+          times(count, async () => {
+            const [victim] = await backends(sql)
+            process.kill((victim as { pid: number }).pid, 'SIGKILL')
+            worst = Math.max(worst, await recovery(users))
+            await seconds(long ? 5 : 0.5)
+          }),
+        )
+        assert.deepEqual(report.failed, {})
+        return { rounds: `${count} crashes`, report, recoveryMs: worst }
+      }),
+  },
+  ...(['SIGINT', 'SIGQUIT'] as const).map((signal) => ({
+    promise: `the server restarted, ${signal === 'SIGINT' ? 'fast' : 'immediate'}: requests wait for it, no save is lost`,
+    seconds: { short: 40, long: 120 },
+    run: (long: boolean) =>
+      bench(async ({ server, sql, store }) => {
+        const count = long ? 3 : 1
+        let worst = 0
+        const users = await load(store())
+        const report = await during(users, sql, () =>
+          times(count, async () => {
+            await server.down(signal)
+            await seconds(1)
+            await server.up()
+            worst = Math.max(worst, await recovery(users))
+            await seconds(0.5)
+          }),
+        )
+        assert.deepEqual(report.failed, {})
+        return { rounds: `${count} restarts`, report, recoveryMs: worst }
+      }),
+  })),
+  {
+    promise: 'a server that is away for longer than the timeout: STORE_TIMEOUT, then all is well again',
+    seconds: { short: 40, long: 60 },
+    run: (long) =>
+      bench(async ({ server, sql, store }) => {
+        const users = await load(store({ timeout: 1 }))
+        let recoveryMs = 0
+        const report = await during(users, sql, async () => {
+          await server.down('SIGINT')
+          await seconds(long ? 10 : 2)
+          await server.up()
+          recoveryMs = await recovery(users)
+        })
+        assert.deepEqual(Object.keys(report.failed), ['STORE_TIMEOUT'])
+        return { rounds: 'once', report, recoveryMs }
+      }),
+  },
+  {
+    promise: 'a server that is not there when the app starts: requests wait, and the table is created',
+    seconds: { short: 40, long: 40 },
+    run: () =>
+      bench(async ({ server, sql, store }) => {
+        await sql`drop table session`
+        await server.down('SIGINT')
+        const users = await load(store({ createTableIfMissing: true }))
+        let recoveryMs = 0
+        const report = await during(users, sql, async () => {
+          await seconds(1)
+          await server.up()
+          recoveryMs = await recovery(users)
+        })
+        assert.deepEqual(report.failed, {})
+        return { rounds: 'once', report, recoveryMs }
+      }),
+  },
+  ...(['hole', 'shut', 'silent', 'cut'] as const).map((mode) => ({
+    promise: {
+      hole: 'a black hole: every operation ends by the timeout, and after it every lane works',
+      shut: 'connections that are accepted and closed: the same, with a bounded number of attempts',
+      silent: 'connections that are accepted and never answered: the same',
+      cut: 'connections that are reset in the middle of an answer: the same',
+    }[mode],
+    seconds: { short: 40, long: 90 },
+    run: (long: boolean) =>
+      bench(async ({ server, sql, store }) => {
+        const between = await proxy(server.url)
+        try {
+          const timeout = 1
+          const through = store({ conString: between.url, timeout })
+          const users = await load(through)
+          let recoveryMs = 0
+          let attempts = 0
+          const report = await during(users, sql, async () => {
+            await times(long ? 5 : 1, async () => {
+              const before = between.accepted
+              between.become(mode)
+              if (mode === 'shut' || mode === 'silent')
+                for (const { pid } of await backends(sql)) await sql`select pg_terminate_backend(${pid})`
+              await seconds(3)
+              attempts = Math.max(attempts, between.accepted - before)
+              between.become('pass')
+              recoveryMs = Math.max(recoveryMs, await recovery(users))
+              // More than there are lanes, so that one which is stuck would be missed.
+              await seconds(1)
+              await Promise.all(
+                Array.from({ length: 64 }, (_, i) => through.set(`after-${i}`, sessionOf({ user: 'after' }))),
+              )
+            })
+          })
+          assert.deepEqual(
+            Object.keys(report.failed).filter((code) => code !== 'STORE_TIMEOUT'),
+            [],
+          )
+          // 4 connections, each of which pauses a quarter of a second at most, for 3 seconds.
+          assert.ok(attempts < 150, `${attempts} attempts`)
+          // What is late by more has not been told by its deadline.
+          assert.ok(report.slowestMs < timeout * 1000 * 2.5, `one took ${report.slowestMs} ms`)
+          return {
+            rounds: `${long ? 5 : 1} times 3 s, at most ${attempts} connections in one`,
+            report,
+            recoveryMs,
+          }
+        } finally {
+          await between.close()
+        }
+      }),
+  })),
+  {
+    promise: 'no connection left for the store: its operations wait until there is one',
+    seconds: { short: 40, long: 40 },
+    run: () =>
+      bench(
+        async ({ server, sql, store }) => {
+          const others = postgres(server.url, { max: 12, onnotice() {} })
+          const held = Array.from({ length: 12 }, () => others.reserve())
+          await Promise.race([Promise.all(held), seconds(2)])
+          const users = await load(store())
+          let recoveryMs = 0
+          const report = await during(users, sql, async () => {
+            await seconds(1)
+            await others.end({ timeout: 0 })
+            recoveryMs = await recovery(users)
+          })
+          assert.deepEqual(report.failed, {})
+          return { rounds: 'once', report, recoveryMs }
+        },
+        ['-c', 'max_connections=16', '-c', 'superuser_reserved_connections=2'],
+      ),
+  },
+  {
+    promise: 'a row locked by somebody else: only operations on it wait',
+    seconds: { short: 40, long: 60 },
+    run: (long) =>
+      bench(async ({ sql, store }) => {
+        const mine = store()
+        await mine.set('locked', sessionOf({ user: 'locked', n: 0 }))
+        const users = await load(mine)
+        let waiting: Promise<unknown> | undefined
+        let slowest = 0
+        const report = await during(users, sql, async () => {
+          await sql.begin(async (holder) => {
+            await holder`select from session where sid = 'locked' for update`
+            waiting = mine.set('locked', sessionOf({ user: 'locked', n: 1 })).catch((error) => error)
+            await seconds(long ? 30 : 2)
+            slowest = users.report.slowestMs
+          })
+        })
+        const outcome = (await waiting) as { code?: string } | undefined
+        assert.equal(outcome?.code, long ? 'STORE_TIMEOUT' : undefined)
+        assert.deepEqual(report.failed, {})
+        assert.ok(slowest < 1500, `another operation took ${slowest} ms`)
+        return { rounds: `one row for ${long ? 30 : 2} s`, report }
+      }),
+  },
+]
