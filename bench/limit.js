@@ -76,7 +76,7 @@ function valuesOf(verb, from) {
   if (verb === 'get') return [separator, sids, now]
   const texts = all((each) => JSON.stringify(sessionOf(each, BYTES)))
   const expiries = all(() => now + 86_400 + Math.floor(Math.random() * 10_000))
-  return [separator, sids, texts, expiries, all(() => now), 250]
+  return [separator, sids, expiries, all(() => now), 250, texts]
 }
 
 function output(command, given) {

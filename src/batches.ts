@@ -25,10 +25,11 @@ export function parametersOf({ keys, ops }: Batch<Operation>, now: number, leftM
   const patience = milliseconds(Math.min(PATIENCE_MS, leftMs))
   const verb = ops[0]?.verb
   if (verb === 'get') return [separator, sids, String(now)]
-  if (verb === 'upsert') return [separator, sids, all('sess'), all('expire'), patience]
-  if (verb === 'update') return [separator, sids, all('sess'), all('expire'), all('floor'), patience]
+  // Texts come last: for what follows a large one the driver copies it to a larger buffer.
+  if (verb === 'upsert') return [separator, sids, all('expire'), patience, all('sess')]
+  if (verb === 'update') return [separator, sids, all('expire'), all('floor'), patience, all('sess')]
   if (verb === 'replace')
-    return [separator, sids, all('sess'), all('was'), all('expire'), all('floor'), patience]
+    return [separator, sids, all('expire'), all('floor'), patience, all('sess'), all('was')]
   if (verb === 'touch') return [separator, sids, all('expire'), all('floor'), patience]
   return [separator, sids, patience]
 }

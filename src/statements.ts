@@ -82,23 +82,23 @@ export function statements({ table }: Names): Statements {
       from ${table} s
       where s.sid = any(${array('$2')}) and ${expiry} >= ${seconds('$3::text')}`,
 
-    /** $1 separator, $2 sids, $3 texts, $4 expiries, $5 ms to wait for a lock */
+    /** $1 separator, $2 sids, $3 expiries, $4 ms to wait for a lock, $5 texts */
     upsert: `
       insert into ${table} as s (sid, sess, expire)
       select o.sid, o.sess::json, ${seconds('o.expire')}
-      from unnest(${array('$2')}, ${array('$3')}, ${array('$4')}) as o(sid, sess, expire)
-      where ${patience('$5')}
+      from unnest(${array('$2')}, ${array('$3')}, ${array('$5')}) as o(sid, expire, sess)
+      where ${patience('$4')}
       order by o.sid
       on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire
       returning s.sid::text`,
 
-    /** $1 separator, $2 sids, $3 texts, $4 expiries, $5 floors, $6 ms to wait for a lock */
+    /** $1 separator, $2 sids, $3 expiries, $4 floors, $5 ms to wait for a lock, $6 texts */
     update: `
       with locked as (
         select s.sid, o.sess, o.expire
-        from unnest(${array('$2')}, ${array('$3')}, ${array('$4')}, ${array('$5')}) as o(sid, sess, expire, floor)
+        from unnest(${array('$2')}, ${array('$3')}, ${array('$4')}, ${array('$6')}) as o(sid, expire, floor, sess)
         join ${table} s on s.sid = o.sid
-        where ${expiry} >= ${seconds('o.floor')} and ${patience('$6')}
+        where ${expiry} >= ${seconds('o.floor')} and ${patience('$5')}
         order by o.sid
         for no key update of s
       )
@@ -109,16 +109,16 @@ export function statements({ table }: Names): Statements {
       returning s.sid::text`,
 
     /**
-     * $1 separator, $2 sids, $3 texts, $4 texts that the rows must hold, $5 expiries, $6 floors, $7 ms to wait for a lock.
+     * $1 separator, $2 sids, $3 expiries, $4 floors, $5 ms to wait for a lock, $6 texts, $7 texts that the rows must hold.
      * Gives, of each row that is alive, whether it was replaced, and the text it holds then.
      */
     replace: `
       with locked as (
         select s.sid, s.sess::text as held, o.sess, o.was, o.expire
-        from unnest(${array('$2')}, ${array('$3')}, ${array('$4')}, ${array('$5')}, ${array('$6')})
-          as o(sid, sess, was, expire, floor)
+        from unnest(${array('$2')}, ${array('$3')}, ${array('$4')}, ${array('$6')}, ${array('$7')})
+          as o(sid, expire, floor, sess, was)
         join ${table} s on s.sid = o.sid
-        where ${expiry} >= ${seconds('o.floor')} and ${patience('$7')}
+        where ${expiry} >= ${seconds('o.floor')} and ${patience('$5')}
         order by o.sid
         for no key update of s
       ), replaced as (
