@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { httpLevel } from './http-level.js'
 import { limit } from './limit.js'
+import { prune } from './prune.js'
 import { report } from './report.js'
 import { scale } from './scale.js'
 import { startServers } from './servers.js'
@@ -13,7 +14,7 @@ import { soak } from './soak.js'
 import { storeLevel } from './store-level.js'
 import { writes } from './writes.js'
 
-const parts = { store: storeLevel, http: httpLevel, scale, writes, limit, soak }
+const parts = { store: storeLevel, http: httpLevel, scale, writes, prune, limit, soak }
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },

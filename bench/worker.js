@@ -13,6 +13,8 @@ answer({
   run: measure,
   each: once,
   soak,
+  prune: () =>
+    new Promise((resolve, reject) => store.pruneSessions((error) => (error ? reject(error) : resolve()))),
   close,
 })
 
