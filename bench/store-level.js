@@ -24,7 +24,12 @@ export async function storeLevel({ at, pids }, { quick, only, log }) {
     for (const operation of OPERATIONS.filter((each) => !only || each.match(only))) {
       // A process for each operation: what V8 learned from another one would count for or against it.
       const workers = new Map()
-      for (const name of names) workers.set(name, await start('worker.js', { name, at }))
+      for (const name of names) {
+        const tell = await start('worker.js', { name, at })
+        workers.set(name, tell)
+        // Until V8 has compiled what is used.
+        await tell('run', { operation, concurrency: 32, ms: 500, warmMs: 500, rows, bytes })
+      }
       for (const concurrency of plan.concurrencies) {
         const { ms, warmMs } = plan
         const task = { operation, concurrency, ms, warmMs, rows, bytes }
