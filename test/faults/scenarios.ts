@@ -6,6 +6,7 @@ import postgres, { type Sql } from 'postgres'
 import type { Options, PostgresStore } from '../../src/index.ts'
 import { tableSql } from '../support/database.ts'
 import { startPostgres } from '../support/postgres.js'
+import { worker } from '../support/processes.ts'
 import { Store, sessionOf } from '../support/store.ts'
 import { type Load, load, type Report } from './load.ts'
 import { proxy } from './proxy.ts'
@@ -255,6 +256,56 @@ export const scenarios: Scenario[] = [
         },
         ['-c', 'max_connections=16', '-c', 'superuser_reserved_connections=2'],
       ),
+  },
+  {
+    promise: 'logouts of sessions that other processes save, while backends are ended: none comes back',
+    seconds: { short: 40, long: 90 },
+    run: (long) =>
+      bench(async ({ server, sql }) => {
+        const rounds = long ? 10_000 : 1000
+        const sids = Array.from({ length: rounds }, (_, i) => `race-${i}`)
+        await sql`
+          insert into session select sid, ${JSON.stringify(sessionOf())}::text::json, now() + interval '1 hour'
+          from unnest(${sids}::text[]) sid`
+        const workers = Array.from({ length: 4 }, () => worker('logout', { url: server.url }))
+        let ended = 0
+        let racing = true
+        try {
+          await Promise.all(workers.map((each) => each.next()))
+          // Two save half of them each, two destroy half of them each.
+          const half = (i: number) => sids.filter((_, n) => n % 2 === i)
+          const all = (verbs: string[]) =>
+            Promise.all(
+              workers.map((each, i) => {
+                each.tell({ verb: verbs[i] as string, sids: half(i % 2) })
+                return each.next()
+              }),
+            )
+          const loaded = [workers[0], workers[1]].map((each, i) => {
+            each?.tell({ verb: 'load', sids: half(i) })
+            return each?.next()
+          })
+          assert.deepEqual(await Promise.all(loaded), [rounds / 2, rounds / 2])
+          const kills = (async () => {
+            while (racing) {
+              const [victim] = await backends(sql)
+              if (victim) ended += (await sql`select pg_terminate_backend(${victim.pid})`).length
+              await seconds(0.05)
+            }
+          })()
+          const succeeded = await all(['save', 'save', 'destroy', 'destroy'])
+          racing = false
+          await kills
+          assert.deepEqual(succeeded, Array(4).fill(rounds / 2))
+        } finally {
+          racing = false
+          await Promise.all(workers.map((each) => each.end()))
+        }
+        assert.equal((await sql`select from session where sid like 'race-%'`).length, 0)
+        assert.ok(ended > 5, `only ${ended} ended`)
+        const report = { answered: 2 * rounds, failed: {}, wrong: [], slowestMs: 0 }
+        return { rounds: `${rounds} logouts, ${ended} backends ended`, report }
+      }),
   },
   {
     promise: 'a row locked by somebody else: only operations on it wait',
