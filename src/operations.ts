@@ -21,6 +21,8 @@ export interface Replace {
   /** What the request loaded and what it made of it: `sess` is that, or a merge of it and what others stored. */
   readonly base: string
   readonly mine: string
+  /** What the row holds as far as the request knows by now: it may have saved meanwhile. */
+  known(): string | undefined
   readonly expire: number
   readonly floor: number
 }

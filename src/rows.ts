@@ -104,9 +104,10 @@ export class Rows {
     const op = (sess: string): Operation | Promise<Operation> => {
       if (!known) return { verb: 'upsert', sess, expire, floor }
       if (!known.texts) return { verb: 'update', sess, expire, floor }
-      const { base, row } = known.texts
-      const replace: Replace = { verb: 'replace', sess, was: row, base, mine: sess, expire, floor }
-      return base === row ? replace : this.#merged(replace, row)
+      const { base, row: was } = known.texts
+      const holds = () => known.texts?.row
+      const replace: Replace = { verb: 'replace', sess, was, base, mine: sess, known: holds, expire, floor }
+      return base === was ? replace : this.#merged(replace, was)
     }
     const text = encode(session, this.#settings.serializer)
     const answer = await this.#lanes.submit(sid, typeof text === 'string' ? op(text) : text.then(op))
@@ -185,8 +186,10 @@ export class Rows {
 
   /** For a save that found the row changed. @throws StoreError STORE_CONFLICT */
   #resolve(op: Replace, row: string): Promise<Operation> {
-    if (this.#settings.onConflict === 'error') throw conflict()
-    return this.#merged(op, row)
+    if (this.#settings.onConflict === 'merge') return this.#merged(op, row)
+    // An earlier save of the same request, which this one did not wait for, is no conflict.
+    if (op.known() === row) return Promise.resolve({ ...op, was: row })
+    throw conflict()
   }
 
   async #merged(op: Replace, row: string): Promise<Operation> {

@@ -110,7 +110,8 @@ export function statements({ table }: Names): Statements {
 
     /**
      * $1 separator, $2 sids, $3 expiries, $4 floors, $5 ms to wait for a lock, $6 texts, $7 texts that the rows must hold.
-     * Gives, of each row that is alive, whether it was replaced, and the text it holds then.
+     * Gives, of each row that is alive, whether it was replaced, and the text it holds then. One that holds the new text
+     * already may have it from an attempt whose answer was lost.
      */
     replace: `
       with locked as (
@@ -125,7 +126,7 @@ export function statements({ table }: Names): Statements {
         update ${table} s
         set sess = l.sess::json, expire = ${seconds('l.expire')}
         from locked l
-        where s.sid = l.sid and l.held = l.was
+        where s.sid = l.sid and l.held in (l.was, l.sess)
         returning s.sid, s.sess::text as held
       )
       select l.sid::text, (r.sid is not null)::text, coalesce(r.held, l.held)

@@ -95,6 +95,23 @@ test('in either mode a destroyed session stays destroyed, and the save is a succ
   }
 })
 
+test('error: saves of one request that do not wait for each other are no conflict, the last one counts', () =>
+  withStore(refusing, async (store) => {
+    await putRow(db.sql, 'impatient', { n: 1 })
+    const session = await load(store, 'impatient')
+    await Promise.all([2, 3, 4].map((n) => store.set('impatient', Object.assign(session, { n }))))
+    assert.equal((await row(db.sql, 'impatient')).n, 4)
+  }))
+
+test('error: a row that holds the new text already is no conflict: the answer of the first attempt may be lost', () =>
+  withStore(refusing, async (store) => {
+    await putRow(db.sql, 'twice', { n: 1 })
+    const session = Object.assign(await load(store, 'twice'), { n: 2 })
+    await db.sql`update session set sess = ${JSON.stringify(session)}::text::json where sid = 'twice'`
+    await store.set('twice', session)
+    assert.equal((await row(db.sql, 'twice')).n, 2)
+  }))
+
 test('a new session is stored in any case', () =>
   withStore(refusing, async (store) => {
     const session = sessionOf({ n: 1 })

