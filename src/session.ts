@@ -129,7 +129,7 @@ export interface Loaded {
 /** Gives back the object it is given, so that a subclass adds its private field to that one instead of to a new one. */
 class Given {
   constructor(object: object) {
-    // biome-ignore lint/correctness/noConstructorReturn: this is its purpose
+    // biome-ignore lint/correctness/noConstructorReturn: the only way to give a private field to an object that exists already
     return object
   }
 }
