@@ -31,8 +31,11 @@ export class OwnClient implements Client {
   readonly #options: DriverOptions
   #sql: Sql | undefined
   #socket: Socket | undefined
-  #attempts = 0
+  /** Of several hosts, the one that is asked next. */
+  #host = 0
   #opened = 0
+  /** What the server said of itself. */
+  #parameters: Record<string, string> = {}
   #retireAt = 0
   #idle: NodeJS.Timeout | undefined
 
@@ -47,14 +50,19 @@ export class OwnClient implements Client {
     const sql = this.#sql
     this.#opened = 0
     try {
-      return await answer(sql, text, parameters, until, () => this.reset())
+      const rows = await answer(sql, text, parameters, until, () => this.reset())
+      if (this.#parameters['in_hot_standby'] !== 'off') await this.#checkPrimary(sql, until)
+      return rows
     } catch (error) {
       // A reset from elsewhere: the statement did not fail, its connection was taken away.
       if (sql !== this.#sql && !(error instanceof StoreError))
         throw new StoreError('CONNECTION_CLOSED', 'The connection was given up')
       // Anything but the server's answer to this statement leaves the connection in doubt, and the driver with it: it
       // gives the last words of a lost connection to the next statement.
-      if (!isAnswer(error)) this.reset()
+      if (!isAnswer(error)) {
+        this.#host = (this.#host + 1) % this.#options.host.length
+        this.reset()
+      }
       throw error
     } finally {
       this.#idle = setTimeout(() => this.end(), (this.#options['idle_timeout'] || 60) * 1000).unref()
@@ -75,6 +83,22 @@ export class OwnClient implements Client {
     await sql?.end({ timeout: 1 })
   }
 
+  /**
+   * A standby answers what is only read, and later than the primary has it: a user who has just logged in would be logged
+   * out. Since PostgreSQL 14 each server says what it is. Where it does not, it is asked if there is another to go to.
+   * @throws StoreError 25006, as for a write
+   */
+  async #checkPrimary(sql: Sql, until: number): Promise<void> {
+    if (this.#parameters['in_hot_standby'] === undefined && this.#options.host.length > 1) {
+      const [row] = await answer(sql, 'select pg_catalog.pg_is_in_recovery()::text', [], until, () =>
+        this.reset(),
+      )
+      this.#parameters['in_hot_standby'] = row?.[0] === 'false' ? 'off' : 'on'
+    }
+    if (this.#parameters['in_hot_standby'] === 'on')
+      throw new StoreError('25006', 'The server is a standby: the store works on the primary only')
+  }
+
   #begin(): Sql {
     const { host, port, pass, max_lifetime: lifetime } = this.#options
     const seconds = typeof lifetime === 'function' ? lifetime() : lifetime
@@ -88,7 +112,7 @@ export class OwnClient implements Client {
       host: host.slice(0, 1),
       port: port.slice(0, 1),
       // Objects that the driver writes into.
-      parameters: {},
+      parameters: this.#parameters,
       shared: { retries: 0, typeArrayMap: {} },
       socket: () => this.#open(),
       pass: typeof pass === 'function' ? () => this.#ask(pass) : pass,
@@ -109,13 +133,12 @@ export class OwnClient implements Client {
 
   /** The driver's sockets hold the process; these do not: a query holds it, by the timer of its deadline. */
   async #open(): Promise<Socket> {
-    const { host: hosts, port: ports, path, socket: borrow } = this.#options
+    const { host, port, path, socket: borrow } = this.#options
     // The driver tries again at once where a connection is closed before it is ready: hundreds of times a second, and
     // without an end. Who asked shall know, and pause.
     if (this.#opened++ > 0) return dead(closedEarly())
-    // With several hosts, each attempt takes the next one.
-    const at = this.#attempts++ % hosts.length
-    const to = { host: hosts[at]!, port: ports[at]!, noDelay: true }
+    delete this.#parameters['in_hot_standby']
+    const to = { host: host[this.#host]!, port: port[this.#host]!, noDelay: true }
     // Not connected yet: the driver writes into it meanwhile, and hears of its errors like of any other.
     const socket = borrow ? await borrowed(borrow, this.#options) : connect(path ? { path } : to)
     this.#socket = Object.assign(socket, { host: to.host, port: to.port }).unref()

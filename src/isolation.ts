@@ -27,6 +27,9 @@ export function lentOptions(settings: Settings): DriverOptions {
         '`isolate: false` to let the store work on its connections',
     )
   }
+  // With several hosts, one that does not answer must leave time for the others.
+  const patienceMs =
+    options.host.length > 1 ? settings.timeoutMs / (2 * options.host.length) : settings.timeoutMs
   return {
     ...options,
     max: 1,
@@ -43,7 +46,9 @@ export function lentOptions(settings: Settings): DriverOptions {
     onnotify: undefined,
     onclose: undefined,
     onparameter: undefined,
-    connect_timeout: Math.min(Number(options['connect_timeout'] || 30), settings.timeoutMs / 1000),
+    // The store goes to the primary in any case. The driver's own check lets a standby pass, or a rejection escape.
+    target_session_attrs: null,
+    connect_timeout: Math.min(Number(options['connect_timeout'] || 30), patienceMs / 1000),
     backoff: (retries: number) => Math.min(0.05 * retries, 0.25),
   }
 }

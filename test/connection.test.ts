@@ -208,13 +208,16 @@ test('no socket file is not "no such session": express-session would take ENOENT
     assert.match(error.message, /ECONNREFUSED/)
   }))
 
-test('of several hosts the one that answers is found', async () => {
+test('of several hosts the one that answers is found, after one that refuses and one that stays silent', async () => {
   const url = new URL(db.url)
-  const here = `postgres://${url.username}:${url.password}@127.0.0.1:1,${url.host}${url.pathname}`
-  await withStore({ conString: here, timeout: 5 }, async (store) => {
+  const silent = await port(() => {})
+  const hosts = `127.0.0.1:1,127.0.0.1:${silent.number},${url.host}`
+  const here = `postgres://${url.username}:${url.password}@${hosts}${url.pathname}`
+  await withStore({ conString: here, timeout: 3 }, async (store) => {
     await store.set('hosts', sessionOf({ n: 1 }))
     assert.equal(((await store.get('hosts')) as any).n, 1)
   })
+  await silent.close()
 })
 
 test('the sockets of an instance’s `socket` option are used, also when the first cannot be had', async () => {

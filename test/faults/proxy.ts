@@ -5,9 +5,9 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 /**
  * `pass` forwards. `hole` stops reading and forwarding on connections that stay open; what was sent meanwhile arrives when
  * it passes again. `shut` closes what it accepts, `silent` answers nothing to it, `cut` resets a connection in the middle
- * of its first answer of some length.
+ * of its first answer of some length, `old` is as a server before PostgreSQL 14, which does not say whether it is a standby.
  */
-export type Mode = 'pass' | 'hole' | 'shut' | 'silent' | 'cut'
+export type Mode = 'pass' | 'hole' | 'shut' | 'silent' | 'cut' | 'old'
 
 export interface Proxy {
   readonly url: string
@@ -41,6 +41,8 @@ export async function proxy(url: string): Promise<Proxy> {
     client.on('data', (data) => mode !== 'silent' && upstream.write(data))
     upstream.on('data', (data) => {
       if (mode === 'silent') return
+      if (mode === 'old')
+        return void client.write(data.toString('latin1').replace('in_hot', 'of_hot'), 'latin1')
       // Short ones open the connection.
       if (mode !== 'cut' || data.length < 60) return void client.write(data)
       client.write(data.subarray(0, data.length >> 1), () => client.resetAndDestroy())

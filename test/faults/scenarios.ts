@@ -33,11 +33,13 @@ interface Bench {
   store(options?: Options): PostgresStore
 }
 
+const SERVER_FLAGS = ['-c', 'timezone=America/St_Johns', '-c', 'fsync=off']
+
 /** A server of its own for as long as `use` runs. Raw SQL survives what the server goes through. */
 async function bench<T>(use: (bench: Bench) => Promise<T>, flags: string[] = []): Promise<T> {
   const server = await startPostgres({
     own: true,
-    flags: ['-c', 'timezone=America/St_Johns', '-c', 'fsync=off', ...flags],
+    flags: [...SERVER_FLAGS, ...flags],
   })
   const sql = postgres(server.url, { max: 2, onnotice() {}, backoff: () => 0.1 })
   const stores: PostgresStore[] = []
@@ -83,6 +85,22 @@ async function recovery(users: Load): Promise<number> {
   await users.recovered()
   return Date.now() - since
 }
+
+/** From now on the server acknowledges nothing that its standby does not have. Restarts it for that. */
+async function synchronousStandby(server: Bench['server']): Promise<Bench['server']> {
+  await server.down('SIGINT')
+  const standby = await startPostgres({ own: true, follow: server, flags: SERVER_FLAGS })
+  await server.up()
+  const admin = postgres(server.url, { max: 1 })
+  await admin`alter system set synchronous_standby_names = '*'`
+  await admin`select pg_reload_conf()`
+  await admin.end()
+  return standby
+}
+
+/** Also while its recovery takes away what the question needs. */
+const stillStandby = async (sql: Sql) =>
+  (await sql`select pg_is_in_recovery() as so`.catch(() => undefined))?.[0]?.['so'] ?? true
 
 const backends = (sql: Sql) => sql<{ pid: number }[]>`
   select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()
@@ -184,6 +202,41 @@ export const scenarios: Scenario[] = [
         return { rounds: 'once', report, recoveryMs }
       }),
   },
+  ...(['one address', 'two hosts', 'two hosts of an old version'] as const).map((way) => ({
+    promise: `the primary lost and its standby promoted, ${way}: requests wait for it, no acknowledged save is lost`,
+    seconds: { short: 60, long: 120 },
+    run: (long: boolean) =>
+      bench(async ({ server, store }) => {
+        const standby = await synchronousStandby(server)
+        const sql = postgres(standby.url, { max: 2, onnotice() {} })
+        const [first, second] = [await proxy(standby.url), await proxy(server.url)]
+        try {
+          if (way === 'two hosts of an old version') for (const each of [first, second]) each.become('old')
+          // The standby first. It answers reads, and what it answers is old.
+          const both = first.url.replace(/\/postgres$/, `,127.0.0.1:${new URL(second.url).port}$&`)
+          await sql`select pg_wal_replay_pause()`
+          const users = await load(store({ conString: way === 'one address' ? second.url : both }))
+          let recoveryMs = 0
+          const report = await during(users, sql, async () => {
+            await seconds(long ? 10 : 1)
+            await server.down('SIGQUIT')
+            // It leads to a server that reads and does not write, until that one is promoted.
+            if (way === 'one address') second.to(standby.url)
+            await seconds(1)
+            await sql`select pg_promote(false)`
+            while (await stillStandby(sql)) await seconds(0.01)
+            recoveryMs = await recovery(users)
+            await seconds(long ? 10 : 1)
+          })
+          assert.deepEqual(report.failed, {})
+          return { rounds: 'once', report, recoveryMs }
+        } finally {
+          await Promise.all([first.close(), second.close()])
+          await sql.end({ timeout: 1 })
+          await standby.stop()
+        }
+      }),
+  })),
   ...(['hole', 'shut', 'silent', 'cut'] as const).map((mode) => ({
     promise: {
       hole: 'a black hole: every operation ends by the timeout, and after it every lane works',

