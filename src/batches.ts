@@ -1,7 +1,7 @@
 // A batch of operations as the parameters of its statement, and the statement's rows as answers. Promises that a row
 // that was not asked for answers nobody. Must not know how a statement is sent.
 
-import type { Columns } from './client.ts'
+import type { Columns, TimeLeft } from './client.ts'
 import { mismatch } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
@@ -15,23 +15,23 @@ const PATIENCE_MS = 250
 /**
  * In the order in which the statement of the batch's verb names them.
  * @param now in seconds since 1970
- * @param leftMs until the batch is given up; by then the server must have given up waiting for locks
+ * @param time until the batch is given up; by then the server must have given up too
  */
-export function parametersOf({ keys, ops }: Batch<Operation>, now: number, leftMs: number): string[] {
+export function parametersOf({ keys, ops }: Batch<Operation>, now: number, time: TimeLeft): string[] {
   const values = (name: keyof Values) => ops.map((op) => (op as Values)[name] ?? '')
   const separator = separatorOf([...keys, ...values('sess'), ...values('was')])
   const sids = keys.join(separator)
   const all = (name: keyof Values) => values(name).join(separator)
-  const patience = milliseconds(Math.min(PATIENCE_MS, leftMs))
+  const patience = milliseconds(Math.min(PATIENCE_MS, time.leftMs))
   const verb = ops[0]?.verb
   if (verb === 'get') return [separator, sids, String(now)]
+  const begin = [separator, sids, time.latest, patience]
+  if (verb === 'destroy') return begin
   // Texts come last: for what follows a large one the driver copies it to a larger buffer.
-  if (verb === 'upsert') return [separator, sids, all('expire'), patience, all('sess')]
-  if (verb === 'update') return [separator, sids, all('expire'), all('floor'), patience, all('sess')]
-  if (verb === 'replace')
-    return [separator, sids, all('expire'), all('floor'), patience, all('sess'), all('was')]
-  if (verb === 'touch') return [separator, sids, all('expire'), all('floor'), patience]
-  return [separator, sids, patience]
+  if (verb === 'upsert') return [...begin, all('expire'), all('sess')]
+  const change = [...begin, all('expire'), all('floor')]
+  if (verb === 'touch') return change
+  return verb === 'update' ? [...change, all('sess')] : [...change, all('sess'), all('was')]
 }
 
 /** A character that none of the texts has. JSON has none of the control characters: mostly it is the first. */

@@ -18,12 +18,6 @@ export interface ChainsOptions<Op> {
   busy(): Error
 }
 
-/** Where entries go that are ready, and where one is taken out of that nobody waits for any more. */
-export interface Exit<Op, Answer> {
-  offer(entry: Entry<Op, Answer>): void
-  withdraw(entry: Entry<Op, Answer>): void
-}
-
 interface Caller<Answer> {
   resolve(answer: Answer): void
   reject(error: unknown): void
@@ -36,6 +30,7 @@ export interface Entry<Op, Answer> {
   /** Undefined while a promise of it is pending. */
   op: Op | undefined
   weight: number
+  /** None: it has ended, and need not be sent any more. */
   callers: Caller<Answer>[]
   /** It has left, and nothing can fold into it. */
   sent: boolean
@@ -45,7 +40,7 @@ export interface Entry<Op, Answer> {
 
 export class Chains<Op, Answer> {
   readonly #options: ChainsOptions<Op>
-  readonly #exit: Exit<Op, Answer>
+  readonly #ready: (entry: Entry<Op, Answer>) => void
   // An object, not a Map: where keys come and go fast, each table of a Map links to the one that replaced it, so a dead one
   // that the garbage collector has not looked at yet keeps alive all that came after it.
   readonly #chains: Record<string, Entry<Op, Answer>[]> = Object.create(null)
@@ -54,9 +49,10 @@ export class Chains<Op, Answer> {
   readonly #deadlines: Deadlines
   readonly #graceMs: number
 
-  constructor(options: ChainsOptions<Op>, exit: Exit<Op, Answer>) {
+  /** @param ready where entries go that are ready */
+  constructor(options: ChainsOptions<Op>, ready: (entry: Entry<Op, Answer>) => void) {
     this.#options = options
-    this.#exit = exit
+    this.#ready = ready
     this.#graceMs = options.timeoutMs / 100
     this.#deadlines = new Deadlines((now) => this.#sweep(now), this.#graceMs)
   }
@@ -155,7 +151,7 @@ export class Chains<Op, Answer> {
 
   /** Ready if it is the first of its chain and known. */
   #offer(entry: Entry<Op, Answer>): void {
-    if (entry.op !== undefined && this.#chains[entry.key]?.[0] === entry) this.#exit.offer(entry)
+    if (entry.op !== undefined && this.#chains[entry.key]?.[0] === entry) this.#ready(entry)
   }
 
   /** What was sent is not done yet: ready again, as another operation, for as long as anybody waits for it. */
@@ -200,10 +196,7 @@ export class Chains<Op, Answer> {
       for (const caller of late) caller.reject(this.#options.timedOut())
       for (const caller of entry.callers) next = Math.min(next, caller.until)
       // Nobody waits for it any more, and it has not left: it need not.
-      if (entry.callers.length === 0 && !entry.sent) {
-        this.#exit.withdraw(entry)
-        this.#end(entry, () => {})
-      }
+      if (entry.callers.length === 0 && !entry.sent) this.#end(entry, () => {})
     }
     return next
   }

@@ -5,13 +5,24 @@ import { connect, Socket } from 'node:net'
 import postgres, { type Sql } from 'postgres'
 import { mismatch, StoreError, timedOut } from './errors.ts'
 import type { DriverOptions } from './isolation.ts'
+import { GREETING, STATEMENT_LATE } from './statements.ts'
 
 /** The columns of one row, as text. */
 export type Columns = readonly (string | null)[]
 
+/** What is left for a statement when it is sent. */
+export interface TimeLeft {
+  readonly leftMs: number
+  /** When it must have taken effect, by the clock of the server: in seconds since 1970, as text. */
+  readonly latest: string
+}
+
+/** Made for each attempt. */
+export type Parameters = (time: TimeLeft) => readonly string[]
+
 export interface Client {
   /** @param until in ms since 1970 */
-  query(text: string, parameters: readonly string[], until: number): Promise<Columns[]>
+  query(text: string, parameters: Parameters, until: number): Promise<Columns[]>
   /** Gives the connection up, with what is on its way; the next query opens another. */
   reset(): void
   /** Says goodbye to the server. Nothing may be on its way. */
@@ -20,8 +31,18 @@ export interface Client {
 
 /** Runs on the connections of the app's instance, which stay the app's. */
 export function sharedClient(sql: Sql<any>): Client {
+  let aheadMs: number | undefined
   return {
-    query: (text, parameters, until) => answer(sql, text, parameters, until, () => {}),
+    async query(text, parameters, until) {
+      aheadMs ??= await greet(sql, until, () => {})
+      try {
+        return await answer(sql, text, parameters(timeLeft(until, aheadMs)), until, () => {})
+      } catch (error) {
+        // Also after the instance has gone to another server, with another clock.
+        if (!isAnswer(error)) aheadMs = undefined
+        throw error
+      }
+    },
     reset() {},
     async end() {},
   }
@@ -33,9 +54,8 @@ export class OwnClient implements Client {
   #socket: Socket | undefined
   /** Of several hosts, the one that is asked next. */
   #host = 0
-  #opened = 0
-  /** What the server said of itself. */
-  #parameters: Record<string, string> = {}
+  /** Of the server's clock; known once it was greeted. */
+  #aheadMs: number | undefined
   #retireAt = 0
   #idle: NodeJS.Timeout | undefined
 
@@ -43,16 +63,16 @@ export class OwnClient implements Client {
     this.#options = options
   }
 
-  async query(text: string, parameters: readonly string[], until: number): Promise<Columns[]> {
+  async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
+    if (this.#socket?.destroyed) this.reset()
     if (this.#sql && Date.now() > this.#retireAt) await this.end()
     clearTimeout(this.#idle)
     this.#sql ??= this.#begin()
     const sql = this.#sql
-    this.#opened = 0
+    const giveUp = () => this.reset()
     try {
-      const rows = await answer(sql, text, parameters, until, () => this.reset())
-      if (this.#parameters['in_hot_standby'] !== 'off') await this.#checkPrimary(sql, until)
-      return rows
+      this.#aheadMs ??= await greet(sql, until, giveUp)
+      return await answer(sql, text, parameters(timeLeft(until, this.#aheadMs)), until, giveUp)
     } catch (error) {
       // A reset from elsewhere: the statement did not fail, its connection was taken away.
       if (sql !== this.#sql && !(error instanceof StoreError))
@@ -73,6 +93,7 @@ export class OwnClient implements Client {
     const sql = this.#sql
     this.#sql = undefined
     if (this.#socket) hangUp(this.#socket)
+    this.#socket = undefined
     void sql?.end({ timeout: 0 })
   }
 
@@ -83,25 +104,12 @@ export class OwnClient implements Client {
     await sql?.end({ timeout: 1 })
   }
 
-  /**
-   * A standby answers what is only read, and later than the primary has it: a user who has just logged in would be logged
-   * out. Since PostgreSQL 14 each server says what it is. Where it does not, it is asked if there is another to go to.
-   * @throws StoreError 25006, as for a write
-   */
-  async #checkPrimary(sql: Sql, until: number): Promise<void> {
-    if (this.#parameters['in_hot_standby'] === undefined && this.#options.host.length > 1) {
-      const [row] = await answer(sql, 'select pg_catalog.pg_is_in_recovery()::text', [], until, () =>
-        this.reset(),
-      )
-      this.#parameters['in_hot_standby'] = row?.[0] === 'false' ? 'off' : 'on'
-    }
-    if (this.#parameters['in_hot_standby'] === 'on')
-      throw new StoreError('25006', 'The server is a standby: the store works on the primary only')
-  }
-
+  /** An instance of the driver for one socket, so that the store knows which server a statement goes to. */
   #begin(): Sql {
     const { host, port, pass, max_lifetime: lifetime } = this.#options
     const seconds = typeof lifetime === 'function' ? lifetime() : lifetime
+    this.#aheadMs = undefined
+    let opened = false
     this.#retireAt = seconds ? Date.now() + seconds * 1000 : Number.POSITIVE_INFINITY
     return postgres({
       ...this.#options,
@@ -112,9 +120,15 @@ export class OwnClient implements Client {
       host: host.slice(0, 1),
       port: port.slice(0, 1),
       // Objects that the driver writes into.
-      parameters: this.#parameters,
+      parameters: {},
       shared: { retries: 0, typeArrayMap: {} },
-      socket: () => this.#open(),
+      socket: () => {
+        // The driver tries again at once where a connection is closed before it is ready: hundreds of times a second, and
+        // without an end. Who asked shall know, and pause.
+        if (opened) return dead(closedEarly())
+        opened = true
+        return this.#open()
+      },
       pass: typeof pass === 'function' ? () => this.#ask(pass) : pass,
     } as object)
   }
@@ -134,10 +148,6 @@ export class OwnClient implements Client {
   /** The driver's sockets hold the process; these do not: a query holds it, by the timer of its deadline. */
   async #open(): Promise<Socket> {
     const { host, port, path, socket: borrow } = this.#options
-    // The driver tries again at once where a connection is closed before it is ready: hundreds of times a second, and
-    // without an end. Who asked shall know, and pause.
-    if (this.#opened++ > 0) return dead(closedEarly())
-    delete this.#parameters['in_hot_standby']
     const to = { host: host[this.#host]!, port: port[this.#host]!, noDelay: true }
     // Not connected yet: the driver writes into it meanwhile, and hears of its errors like of any other.
     const socket = borrow ? await borrowed(borrow, this.#options) : connect(path ? { path } : to)
@@ -146,10 +156,28 @@ export class OwnClient implements Client {
   }
 }
 
-/** A server that is no longer the primary stays reachable: its address may lead to the new one, this connection does not. */
+/** Not an answer of a server that is no longer the primary, or by whose clock time has gone wrong: another connection may do. */
 function isAnswer(error: unknown): boolean {
   const { severity, code } = error as { severity?: string; code?: string }
-  return severity === 'ERROR' && code !== '25006'
+  return severity === 'ERROR' && code !== '25006' && code !== STATEMENT_LATE
+}
+
+/**
+ * How far the clock of the server is ahead of ours, in ms. Rather less than it is: what the server then takes for the end
+ * of an operation is never after its end here.
+ *
+ * A standby answers what is only read, and later than the primary has it: a user who has just logged in would be logged out.
+ * @throws StoreError 25006, as for a write
+ */
+async function greet(sql: Sql<any>, until: number, giveUp: () => void): Promise<number> {
+  const [row] = await answer(sql, GREETING, [], until, giveUp)
+  if (row?.[0] !== 'false')
+    throw new StoreError('25006', 'The server is a standby: the store works on the primary only')
+  return Number(row[1]) * 1000 - Date.now()
+}
+
+function timeLeft(until: number, aheadMs: number): TimeLeft {
+  return { leftMs: until - Date.now(), latest: String((until + aheadMs) / 1000) }
 }
 
 /** Resets it: what was written and is not sent yet must not arrive later, after the caller was told that it failed. */

@@ -1,10 +1,11 @@
 // Statements in, rows out, through a few connections. Promises: what fails on the way is tried again until the
 // deadline; what fails for good comes out as an error without data. Must not know sessions.
 
-import { type Client, type Columns, OwnClient, sharedClient } from './client.ts'
+import { type Client, type Columns, OwnClient, type Parameters, sharedClient } from './client.ts'
 import { type StoreError, timedOut, withoutData } from './errors.ts'
 import { checkShareable, lentOptions } from './isolation.ts'
 import type { Settings } from './options.ts'
+import { STATEMENT_LATE } from './statements.ts'
 
 // Each is about the way to the server or its state, not about the statement: the same one can succeed a moment later.
 // All statements of the store may run twice, as they set absolute values.
@@ -19,10 +20,10 @@ const TRANSIENT = new Set(
     '40001 40P01 40003 26000',
     // read only: no longer the primary
     '25006',
+    // the server takes its time for over
+    STATEMENT_LATE,
   ].flatMap((codes) => codes.split(' ')),
 )
-
-export type Parameters = (leftMs: number) => readonly string[]
 
 type Outcome = { rows: Columns[] } | { failed: StoreError; again: boolean }
 
@@ -41,7 +42,6 @@ export class Connection {
   }
 
   /**
-   * @param parameters made anew for each attempt, from the milliseconds that are left for it
    * @param until in ms since 1970
    * @throws StoreError with the SQLSTATE or the network's code, or STORE_TIMEOUT
    */
@@ -68,9 +68,8 @@ export class Connection {
   async #attempt(text: string, parameters: Parameters, until: number): Promise<Outcome> {
     const client = this.#idle.pop() ?? (await new Promise<Client>((take) => this.#waiting.push(take)))
     try {
-      const leftMs = until - Date.now()
-      if (leftMs <= 0) throw timedOut()
-      return { rows: await client.query(text, parameters(leftMs), until) }
+      if (Date.now() >= until) throw timedOut()
+      return { rows: await client.query(text, parameters, until) }
     } catch (error) {
       const failed = withoutData(error)
       return { failed, again: TRANSIENT.has(failed.code) || isOfPooler(error) }

@@ -2,8 +2,8 @@
 // where that is wanted, and gives no row that was not asked for. Must not know sessions or when they expire.
 
 import { answersOf, parametersOf } from './batches.ts'
-import type { Columns } from './client.ts'
-import { Connection, type Parameters } from './connection.ts'
+import type { Columns, Parameters } from './client.ts'
+import { Connection } from './connection.ts'
 import type { StoreError } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
@@ -39,7 +39,7 @@ export class Database {
   /** What came back for each sid: nothing where it has no row. @throws StoreError */
   async run(batch: Batch<Operation>): Promise<(Columns | undefined)[]> {
     const { verb } = batch.ops[0] as Operation
-    const rows = await this.query(verb, (leftMs) => parametersOf(batch, now(), leftMs), batch.until)
+    const rows = await this.query(verb, (time) => parametersOf(batch, now(), time), batch.until)
     try {
       return answersOf(batch, rows)
     } catch (error) {

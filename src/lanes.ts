@@ -48,15 +48,10 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     this.#options = options
     const lane = (free: number): Lane<Op, Answer> => ({ free, ready: [], scheduled: false })
     this.#lanes = { read: lane(options.lanes.read), write: lane(options.lanes.write) }
-    this.#chains = new Chains(options, {
-      offer: (entry) => {
-        const way = this.#lanes[options.kind(entry.op as Op)]
-        way.ready.push(entry)
-        this.#schedule(way)
-      },
-      withdraw: (entry) => {
-        for (const way of Object.values(this.#lanes)) way.ready = way.ready.filter((other) => other !== entry)
-      },
+    this.#chains = new Chains(options, (entry) => {
+      const way = this.#lanes[options.kind(entry.op as Op)]
+      way.ready.push(entry)
+      this.#schedule(way)
     })
   }
 
@@ -87,8 +82,10 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     setImmediate(() => {
       lane.scheduled = false
       while (lane.free > 0 && lane.ready.length > 0) {
+        const batch = this.#take(lane)
+        if (batch.length === 0) return
         lane.free--
-        void this.#send(this.#take(lane)).finally(() => {
+        void this.#send(batch).finally(() => {
           lane.free++
           this.#schedule(lane)
         })
@@ -104,6 +101,7 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     let weight = 0
     let full = false
     for (const entry of lane.ready) {
+      if (entry.callers.length === 0) continue
       const op = entry.op as Op
       const [first] = batch
       if (first && (full || entry.alone || op.verb !== first.op?.verb)) {

@@ -24,8 +24,9 @@ export interface Entry {
 
 const PAGE_SIZE = 200
 
-// 22 a value the types refuse, 23 a constraint, 54 a value too large for an index, P0 raised by a trigger.
-const OF_ONE_MEMBER = /^(22|23|54|P0)/
+// 22 a value the types refuse, 23 a constraint, 54 a value too large for an index, P0 raised by a trigger, 57014 a
+// `statement_timeout` of the server that ended the wait for a locked row.
+const OF_ONE_MEMBER = /^(22|23|54|P0|57014)/
 
 // lock_not_available: what `lock_timeout` ends.
 const LOCKED = '55P03'
@@ -163,7 +164,7 @@ export class Rows {
 
   async clear(): Promise<void> {
     this.#start()
-    const all = () => this.#database.count('clear', (leftMs) => [milliseconds(leftMs)])
+    const all = () => this.#database.count('clear', ({ leftMs, latest }) => [latest, milliseconds(leftMs)])
     await this.#track(this.#lanes.alone(all)).catch((error) => {
       throw codeOf(error) === LOCKED ? timedOut(LOCKED) : error
     })

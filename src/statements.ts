@@ -6,8 +6,11 @@
 // with one, so both stores agree as long as their connections have the same TimeZone, whatever that is.
 //
 // Locks: a batch takes its row locks in the order of the sids, in one pass, so two batches cannot wait for each other.
-// None waits for a lock longer than it is told: a write given up by the store must not be waiting in the server, to
-// land after a later one. `set_config` with `true` holds for this statement only, as each is a transaction.
+// None waits for a lock of a row longer than it is told. `set_config` with `true` holds for this statement only, as each is a
+// transaction.
+//
+// Late: a write that the store has given up must not take effect after a later one, where it waited for a lock of the whole
+// table, or its bytes on their way. So each row that is written is first held against the clock.
 
 /** The names of a table for SQL, quoted. */
 export interface Names {
@@ -40,6 +43,12 @@ function constant(text: string): string {
 // Any constant will do, as long as every instance of the store has the same.
 const PRUNE_LOCK = 1_936_028_531
 
+/** Whether the server is a standby, and its clock in seconds since 1970. */
+export const GREETING = `select pg_catalog.pg_is_in_recovery()::text, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::text`
+
+/** The SQLSTATE of a write that began, or got its lock, after the latest moment that was given. */
+export const STATEMENT_LATE = '2201E'
+
 export type Statements = Readonly<
   Record<
     | 'get'
@@ -69,6 +78,11 @@ export function statements({ table }: Names): Statements {
   const setting = (name: string, value: string) =>
     `(select pg_catalog.set_config('${name}', ${value}, true)) is not null`
   const patience = (parameter: string) => setting('lock_timeout', `${parameter}::text`)
+  // `ln(0)` is an error of its own code, STATEMENT_LATE; no row at all would be taken for a success.
+  const inTime = (parameter: string) =>
+    `pg_catalog.ln((pg_catalog.clock_timestamp() < (select ${seconds(`${parameter}::text`)}))::int::float8) = 0`
+  // Once, when all are locked.
+  const lockedInTime = `(select ${inTime('$3')} and count(*) >= 0 from locked)`
   // A list is one text, its elements joined by $1: the literal of an array would have to be escaped, which takes the
   // client longer than all the rest. In a subselect the planner does not see how long the list is. If it does, it takes a
   // plan made for that length to be so much better that it plans every execution anew, which takes longer than to execute.
@@ -82,89 +96,89 @@ export function statements({ table }: Names): Statements {
       from ${table} s
       where s.sid = any(${array('$2')}) and ${expiry} >= ${seconds('$3::text')}`,
 
-    /** $1 separator, $2 sids, $3 expiries, $4 ms to wait for a lock, $5 texts */
+    /** $1 separator, $2 sids, $3 latest moment, $4 ms to wait for a lock, $5 expiries, $6 texts */
     upsert: `
       insert into ${table} as s (sid, sess, expire)
       select o.sid, o.sess::json, ${seconds('o.expire')}
-      from unnest(${array('$2')}, ${array('$3')}, ${array('$5')}) as o(sid, expire, sess)
-      where ${patience('$4')}
+      from unnest(${array('$2')}, ${array('$5')}, ${array('$6')}) as o(sid, expire, sess)
+      where ${patience('$4')} and ${inTime('$3')}
       order by o.sid
-      on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire
+      on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire where ${inTime('$3')}
       returning s.sid::text`,
 
-    /** $1 separator, $2 sids, $3 expiries, $4 floors, $5 ms to wait for a lock, $6 texts */
+    /** $1 separator, $2 sids, $3 latest moment, $4 ms to wait for a lock, $5 expiries, $6 floors, $7 texts */
     update: `
       with locked as (
         select s.sid, o.sess, o.expire
-        from unnest(${array('$2')}, ${array('$3')}, ${array('$4')}, ${array('$6')}) as o(sid, expire, floor, sess)
+        from unnest(${array('$2')}, ${array('$5')}, ${array('$6')}, ${array('$7')}) as o(sid, expire, floor, sess)
         join ${table} s on s.sid = o.sid
-        where ${expiry} >= ${seconds('o.floor')} and ${patience('$5')}
+        where ${expiry} >= ${seconds('o.floor')} and ${patience('$4')}
         order by o.sid
         for no key update of s
       )
       update ${table} s
       set sess = l.sess::json, expire = ${seconds('l.expire')}
       from locked l
-      where s.sid = l.sid
+      where s.sid = l.sid and ${lockedInTime}
       returning s.sid::text`,
 
     /**
-     * $1 separator, $2 sids, $3 expiries, $4 floors, $5 ms to wait for a lock, $6 texts, $7 texts that the rows must hold.
+     * As update, and $8 texts that the rows must hold.
      * Gives, of each row that is alive, whether it was replaced, and the text it holds then. One that holds the new text
      * already may have it from an attempt whose answer was lost.
      */
     replace: `
       with locked as (
         select s.sid, s.sess::text as held, o.sess, o.was, o.expire
-        from unnest(${array('$2')}, ${array('$3')}, ${array('$4')}, ${array('$6')}, ${array('$7')})
+        from unnest(${array('$2')}, ${array('$5')}, ${array('$6')}, ${array('$7')}, ${array('$8')})
           as o(sid, expire, floor, sess, was)
         join ${table} s on s.sid = o.sid
-        where ${expiry} >= ${seconds('o.floor')} and ${patience('$5')}
+        where ${expiry} >= ${seconds('o.floor')} and ${patience('$4')}
         order by o.sid
         for no key update of s
       ), replaced as (
         update ${table} s
         set sess = l.sess::json, expire = ${seconds('l.expire')}
         from locked l
-        where s.sid = l.sid and l.held in (l.was, l.sess)
+        where s.sid = l.sid and l.held in (l.was, l.sess) and ${lockedInTime}
         returning s.sid, s.sess::text as held
       )
       select l.sid::text, (r.sid is not null)::text, coalesce(r.held, l.held)
       from locked l left join replaced r on r.sid = l.sid`,
 
     /**
-     * $1 separator, $2 sids, $3 expiries, $4 floors, $5 ms to wait for a lock. Answers before the change is on disk: a server that
-     * crashes can lose the last half second of touches, so that a session ends as much earlier, but no save. A row that
-     * has the expiry is left as it is: what one page asks for in the same second, from many processes, is written once.
+     * As update, without texts. Answers before the change is on disk: a server that crashes can lose the last half second of
+     * touches, so that a session ends as much earlier, but no save. A row that has the expiry is left as it is: what one page
+     * asks for in the same second, from many processes, is written once.
      */
     touch: `
       with locked as (
         select s.sid, o.expire
-        from unnest(${array('$2')}, ${array('$3')}, ${array('$4')}) as o(sid, expire, floor)
+        from unnest(${array('$2')}, ${array('$5')}, ${array('$6')}) as o(sid, expire, floor)
         join ${table} s on s.sid = o.sid
         where ${expiry} >= ${seconds('o.floor')} and ${expiry} <> ${seconds('o.expire')}
-          and ${patience('$5')} and ${setting('synchronous_commit', "'off'")}
+          and ${patience('$4')} and ${setting('synchronous_commit', "'off'")}
         order by o.sid
         for no key update of s
       )
       update ${table} s
       set expire = ${seconds('l.expire')}
       from locked l
-      where s.sid = l.sid
+      where s.sid = l.sid and ${lockedInTime}
       returning s.sid::text`,
 
-    /** $1 separator, $2 sids, $3 ms to wait for a lock */
+    /** $1 separator, $2 sids, $3 latest moment, $4 ms to wait for a lock */
     destroy: `
       with locked as (
         select s.sid
         from ${table} s
-        where s.sid = any(${array('$2')}) and ${patience('$3')}
+        where s.sid = any(${array('$2')}) and ${patience('$4')}
         order by s.sid
         for update
       )
       delete from ${table} s
       using locked l
-      where s.sid = l.sid
+      where s.sid = l.sid and ${lockedInTime}
       returning s.sid::text`,
 
     /**
@@ -200,9 +214,9 @@ export function statements({ table }: Names): Statements {
       order by s.sid
       limit $3::text::int`,
 
-    /** $1 ms to wait for a lock */
+    /** $1 latest moment, $2 ms to wait for a lock */
     clear: `
-      with gone as (delete from ${table} where ${patience('$1')} returning 1)
+      with gone as (delete from ${table} where ${patience('$2')} and ${inTime('$1')} returning 1)
       select count(*)::text from gone`,
 
     /** The name stands in the text: to_regclass took another type in 9.5. */
