@@ -136,20 +136,29 @@ function fromUrl(url: unknown): Keys {
     ...part('user', user),
     ...part('password', password),
     // decodeURI, as in node-postgres: a %2F stays as it is.
-    ...(database && { database: decodeURI(database) }),
+    ...(database && { database: decoded(database, decodeURI) }),
     ...(where && { hosts: where.split(',').map(hostAndPort) }),
     ...parameters(query),
   }
 }
 
 function part(key: string, text: string | undefined): Keys {
-  return text ? { [key]: decodeURIComponent(text) } : {}
+  return text ? { [key]: decoded(text) } : {}
+}
+
+/** A percent sign that escapes nothing stands for itself, as in node-postgres. */
+function decoded(text: string, decode = decodeURIComponent): string {
+  try {
+    return decode(text.replaceAll(/%(?![0-9a-f]{2})/gi, '%25'))
+  } catch {
+    throw new TypeError('Expected what the connection string escapes by % to be UTF-8')
+  }
 }
 
 /** An IPv6 address stands in brackets. */
 function hostAndPort(text: string): { host: string; port?: string } {
   const [, six, other, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? []
-  const host = six ?? decodeURIComponent(other ?? '')
+  const host = six ?? decoded(other ?? '')
   if (!host)
     throw new TypeError(
       'Expected a host in the connection string, such as postgres://user@host:5432/database',

@@ -62,7 +62,8 @@ export function answersOf(
   const whole = ops[0]?.verb === 'get' || ops[0]?.verb === 'replace'
   for (const columns of rows) {
     const [sid] = columns
-    if (typeof sid !== 'string' || !answers.has(sid)) throw mismatch()
+    // Twice the same: then one may stand in the place of another, whose user would be logged out.
+    if (typeof sid !== 'string' || !answers.has(sid) || answers.get(sid)) throw mismatch()
     answers.set(sid, whole ? rowOf(columns) : columns)
   }
   return [...answers.values()]

@@ -1,10 +1,11 @@
 // One connection to PostgreSQL, opened when it is needed. Promises: one statement at a time, each ends by its deadline,
 // and a connection that missed one is given up. Keeps no process alive. Must not know what the statements are.
 
-import { connect, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import postgres, { type Sql } from 'postgres'
 import { mismatch, StoreError, timedOut } from './errors.ts'
 import type { DriverOptions } from './isolation.ts'
+import { borrowed, closedEarly, dead, hangUp, opening } from './sockets.ts'
 import { GREETING, STATEMENT_LATE } from './statements.ts'
 
 /** The columns of one row, as text. */
@@ -147,10 +148,10 @@ export class OwnClient implements Client {
 
   /** The driver's sockets hold the process; these do not: a query holds it, by the timer of its deadline. */
   async #open(): Promise<Socket> {
-    const { host, port, path, socket: borrow } = this.#options
+    const { host, port, path, ssl, socket: borrow } = this.#options
     const to = { host: host[this.#host]!, port: port[this.#host]!, noDelay: true }
     // Not connected yet: the driver writes into it meanwhile, and hears of its errors like of any other.
-    const socket = borrow ? await borrowed(borrow, this.#options) : connect(path ? { path } : to)
+    const socket = borrow ? await borrowed(borrow, this.#options) : opening(path ? { path } : to, !ssl)
     this.#socket = Object.assign(socket, { host: to.host, port: to.port }).unref()
     return this.#socket
   }
@@ -180,36 +181,6 @@ function timeLeft(until: number, aheadMs: number): TimeLeft {
   return { leftMs: until - Date.now(), latest: String((until + aheadMs) / 1000) }
 }
 
-/** Resets it: what was written and is not sent yet must not arrive later, after the caller was told that it failed. */
-function hangUp(socket: Socket): void {
-  // What `resetAndDestroy` does in the end, but that one first waits until everything is sent. Only TCP knows it, and only
-  // once it is connected.
-  if (socket.remoteAddress) Object.assign(socket, { resetAndClosing: true })
-  socket.destroy()
-}
-
-/** From the `socket` option of the app's instance. If that throws, the driver never uses the connection again. */
-async function borrowed(open: (options: object) => Promise<Socket>, options: object): Promise<Socket> {
-  try {
-    return await open(options)
-  } catch (error) {
-    return dead(error as Error)
-  }
-}
-
-/** A socket whose error the driver hears as that of any other. */
-function dead(error: Error): Socket {
-  const socket = new Socket()
-  // Later, when the driver listens to it.
-  setImmediate(() => socket.destroy(error))
-  return socket
-}
-
-function closedEarly(): Error {
-  const error = new Error('The connection was closed before it was ready')
-  return Object.assign(error, { code: 'CONNECTION_CLOSED', syscall: 'connect' })
-}
-
 function answer(
   sql: Sql<any>,
   text: string,
@@ -231,18 +202,28 @@ function answer(
   })
 }
 
+/** What the driver gives as the result of a statement, or of several in one text. */
+interface Result extends ReadonlyArray<unknown> {
+  readonly count?: number
+  readonly command?: string | null
+  readonly columns?: unknown[] | null
+}
+
 /**
- * The rows of a result. After a statement that failed midway the driver puts the next rows behind holes.
+ * The rows of a result. After a statement that failed midway the driver puts the next rows behind holes, and after a message
+ * too many from the server it gives a result before there is one: "no rows" would be a user logged out.
  *
  * The columns are taken out of the driver's arrays: V8 learns to make those in the old space, where each would keep its
  * strings alive until the next full garbage collection.
+ * @throws StoreError STORE_MISMATCH
  */
-function rowsOf(result: { count?: number; columns?: unknown[] | null } & readonly unknown[]): Columns[] {
+function rowsOf(result: Result): Columns[] {
   const rows: Columns[] = []
   // Passes over holes.
   result.forEach((row) => {
     rows.push((row as (string | null)[]).splice(0))
   })
-  if (result.columns?.length && rows.length !== result.count) throw mismatch()
+  const isWhole = result.command !== null && (!result.columns?.length || rows.length === result.count)
+  if (!isWhole) throw mismatch()
   return rows
 }

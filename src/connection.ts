@@ -13,7 +13,7 @@ const TRANSIENT = new Set(
   [
     // network and driver
     'CONNECTION_CLOSED CONNECT_TIMEOUT ECONNREFUSED ECONNRESET EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH',
-    'EHOSTDOWN EAI_AGAIN ENOTFOUND STORE_PASSWORD',
+    'EHOSTDOWN EAI_AGAIN ENOTFOUND STORE_PASSWORD STORE_PROTOCOL',
     // 08 connection lost; 57P shutdown, crash recovery, starting; 53300 too many connections
     '08000 08001 08003 08006 08007 57P01 57P02 57P03 57P05 53300',
     // 40 deadlock, serialization; 26000 prepared statement unknown behind a pooler

@@ -143,7 +143,10 @@ const RULES: Readonly<Record<keyof Options, Rule>> = {
     'a number of seconds above 0 and up to 2147483',
     (value) => typeof value === 'number' && value > 0 && value <= 2_147_483,
   ],
-  max: ['a whole number of at least 1', (value) => Number.isInteger(value) && value >= 1],
+  max: [
+    'a whole number from 1 to 10000',
+    (value) => Number.isInteger(value) && value >= 1 && value <= 10_000,
+  ],
   isolate: boolean,
   onConflict: ["'overwrite', 'merge' or 'error'", (value) => ON_CONFLICT.includes(value)],
 }
@@ -214,10 +217,11 @@ function check(key: keyof Options, value: unknown): void {
   if (!holds(value)) throw new TypeError(`Expected \`${key}\` to be ${rule}, got ${shown(value, key)}`)
 }
 
-/** The value and its type; not the text of what may be a misplaced connection string, which holds a password. */
+/** The value and its type; not the text of what may be a connection string, misplaced or not, which holds a password. */
 function shown(value: unknown, key?: keyof Options): string {
   const type = Array.isArray(value) ? 'array' : typeof value
-  const secret = key === 'postgres' || key === 'conString' || key === 'conObject'
+  const secret =
+    key === 'postgres' || key === 'conString' || key === 'conObject' || /:\/\/|@/.test(String(value))
   if (
     type === 'object' ||
     type === 'array' ||

@@ -24,9 +24,18 @@ const END_OF_TIME = 8.64e12
 /** Seconds since 1970 at which the session ends: with its cookie, or `ttl` from now if the cookie has no valid `expires`. */
 export function expireAt(session: SessionData, sid: string, ttl: Settings['ttl']): number {
   const expires: unknown = session?.cookie?.expires
-  const cookieMs = expires ? new Date(expires as string).getTime() : Number.NaN
+  const cookieMs = expires ? timeOf(expires) : Number.NaN
   const endMs = Number.isNaN(cookieMs) ? Date.now() + lifetimeMs(session, sid, ttl) : cookieMs
   return Math.max(0, Math.min(Math.ceil(endMs / 1000), END_OF_TIME))
+}
+
+/** In ms since 1970; NaN for what is no date, also where that throws, as an object without a prototype does. */
+function timeOf(expires: unknown): number {
+  try {
+    return new Date(expires as string).getTime()
+  } catch {
+    return Number.NaN
+  }
 }
 
 function lifetimeMs(session: SessionData, sid: string, ttl: Settings['ttl']): number {

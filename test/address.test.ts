@@ -20,6 +20,8 @@ const ofObject = (conObject: object, env: NodeJS.ProcessEnv = {}) =>
 test('a URL gives the same host, port, user, password and database as it gives node-postgres', () => {
   for (const url of [
     'postgres://ann:p%40ss%3Aword@db.example:6543/shop',
+    'postgres://ann:100%sure@db.example/shop',
+    'postgres://ann:50%@db.example/a%20b',
     'postgresql://ann@db.example/shop%2Ftwo',
     'postgres://db.example/caf%C3%A9',
     'postgres://db.example',

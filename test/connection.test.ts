@@ -208,6 +208,38 @@ test('a connection that was given up is reset, so that what it still holds never
   await hole.close()
 })
 
+test('what the server says is understood also if it comes byte by byte', async () => {
+  const url = new URL(db.url)
+  const slow = await port((socket) => {
+    const upstream = connect(Number(url.port), url.hostname)
+    socket.setNoDelay().on('data', (data) => upstream.write(data))
+    socket.on('close', () => upstream.destroy())
+    upstream.on('data', async (data) => {
+      upstream.pause()
+      for (const byte of data) {
+        socket.write(Buffer.from([byte]))
+        await new Promise((resume) => setImmediate(resume))
+      }
+      upstream.resume()
+    })
+  })
+  await withStore({ conString: through(slow.number) }, async (store) => {
+    await store.set('bytes', sessionOf({ n: 1 }))
+    assert.equal(((await store.get('bytes')) as any).n, 1)
+  })
+  await slow.close()
+})
+
+test('a port where something else than PostgreSQL answers is an error that says so', async () => {
+  const web = await port((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+  await withStore({ conString: through(web.number), timeout: 0.5 }, async (store) => {
+    const error = await failure(store.get('a'))
+    assert.equal(error.code, 'STORE_TIMEOUT')
+    assert.match(error.message, /STORE_PROTOCOL/)
+  })
+  await web.close()
+})
+
 test('a port that takes connections and closes them is asked a few times, not hundreds of times a second', async () => {
   let asked = 0
   const shut = await port((socket) => {

@@ -97,7 +97,7 @@ test('a wrong value is a TypeError with name, rule, value and type', () => {
     [{ errorLog: {} }, /`errorLog` to be a function, got a value of type object/],
     [{ serializer: { parse() {} } }, /`stringify` and `parse`/],
     [{ timeout: 0 }, /`timeout`/],
-    [{ max: 1.5 }, /whole number of at least 1, got `1.5`/],
+    [{ max: 1.5 }, /whole number from 1 to 10000, got `1.5`/],
     [{ conObject: { max: 0 } }, /`max`/],
     [{ isolate: 'no' }, /`isolate`/],
     [{ conString: '' }, /`conString`/],

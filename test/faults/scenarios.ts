@@ -11,6 +11,7 @@ import { noPooler, startPooler } from '../support/pgbouncer.ts'
 import { startPostgres } from '../support/postgres.js'
 import { worker } from '../support/processes.ts'
 import { Store, sessionOf } from '../support/store.ts'
+import { fuzz } from './fuzz.ts'
 import { type Load, load, type Report } from './load.ts'
 import { proxy } from './proxy.ts'
 
@@ -385,6 +386,22 @@ export const scenarios: Scenario[] = [
         const report = { answered: 2 * rounds, failed: {}, wrong: [], slowestMs: 0 }
         return { rounds: `${rounds} logouts, ${ended} backends ended`, report }
       }),
+  },
+  {
+    promise:
+      'a server that answers garbage, cuts messages, swaps rows or closes at any byte: right answers or clear errors',
+    seconds: { short: 60, long: 600 },
+    async run(long) {
+      const runs = long ? 10_000 : 500
+      const seed = long && !process.env['CI'] ? Date.now() % 1_000_000 : 4
+      const { misbehaved } = await fuzz(runs, seed)
+      assert.ok(misbehaved > runs / 3, `it misbehaved in ${misbehaved} of ${runs} runs`)
+      const report = { answered: runs, failed: {}, wrong: [], slowestMs: 0 }
+      return {
+        rounds: `${runs} random runs from seed ${seed}, in ${misbehaved} of them it misbehaved`,
+        report,
+      }
+    },
   },
   {
     promise:

@@ -1,0 +1,109 @@
+// The sockets that the driver is given: how they open, what of the server's messages they let through, how they end.
+// Must not know what is said on them.
+
+import { type NetConnectOpts, Socket } from 'node:net'
+
+/** Connecting still. @param plain nothing but PostgreSQL's messages come on it, so that each can be looked at */
+export function opening(to: NetConnectOpts, plain: boolean): Socket {
+  return (plain ? new CheckedSocket() : new Socket()).connect(to)
+}
+
+// The types of message that answer what the store sends. Of the others some make the driver throw at the process.
+const EXPECTED = new Set(Buffer.from('123ACDEIKNRSTZntv'))
+const AUTHENTICATION = 'R'.charCodeAt(0)
+const ROW_DESCRIPTION = 'T'.charCodeAt(0)
+// Of those whose end is waited for.
+const LONGEST = 100_000
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * Ends where the server talks nonsense. The driver trusts what it gets: a description of rows whose names do not end is a
+ * loop that does not end either, in which the process hangs; an authentication it cannot read is an unhandled rejection,
+ * which ends the process.
+ */
+class CheckedSocket extends Socket {
+  /** The beginning of a message whose end is needed. */
+  #begun: Buffer = NOTHING
+  /** Bytes of a message that are still to come and need not be looked at. */
+  #toCome = 0
+
+  override push(chunk: Buffer | null): boolean {
+    if (chunk && !this.#makesSense(chunk)) {
+      const error = new Error('The server says what the driver does not understand')
+      this.destroy(Object.assign(error, { code: 'STORE_PROTOCOL', syscall: 'read' }))
+      return false
+    }
+    return super.push(chunk)
+  }
+
+  #makesSense(chunk: Buffer): boolean {
+    const data = this.#begun.length > 0 ? Buffer.concat([this.#begun, chunk]) : chunk
+    let at = this.#toCome
+    while (at + 5 <= data.length) {
+      const type = data[at] as number
+      const end = at + 1 + data.readUInt32BE(at + 1)
+      if (!EXPECTED.has(type) || end < at + 5) return false
+      if (type === ROW_DESCRIPTION || type === AUTHENTICATION) {
+        if (end - at > LONGEST) return false
+        if (end > data.length) break
+        const isSound = type === ROW_DESCRIPTION ? describesRows : authenticates
+        if (!isSound(data.subarray(at + 5, end))) return false
+      }
+      at = end
+    }
+    this.#begun = at < data.length ? data.subarray(at) : NOTHING
+    this.#toCome = Math.max(0, at - data.length)
+    return true
+  }
+}
+
+// ok, password, MD5, and the three steps of SCRAM
+const AUTHENTICATIONS = [0, 3, 5, 10, 11, 12]
+
+/** One that the driver knows; of SCRAM's second step also what it computes with. */
+function authenticates(body: Buffer): boolean {
+  const step = body.length < 4 ? -1 : body.readUInt32BE(0)
+  if (step === 11) return /^r=.+,s=.+,i=\d{1,7}$/.test(body.toString('latin1', 4))
+  return AUTHENTICATIONS.includes(step)
+}
+
+/** Names, each with its end and 18 bytes about it, as many as it says. */
+function describesRows(body: Buffer): boolean {
+  let at = 2
+  for (let left = body.length < 2 ? -1 : body.readUInt16BE(0); left > 0; left--) {
+    const end = body.indexOf(0, at)
+    if (end === -1) return false
+    at = end + 19
+  }
+  return at === body.length
+}
+
+/** Resets it: what was written and is not sent yet must not arrive later, after the caller was told that it failed. */
+export function hangUp(socket: Socket): void {
+  // What `resetAndDestroy` does in the end, but that one first waits until everything is sent. Only TCP knows it, and only
+  // once it is connected.
+  if (socket.remoteAddress) Object.assign(socket, { resetAndClosing: true })
+  socket.destroy()
+}
+
+/** From the `socket` option of the app's instance. If that throws, the driver never uses the connection again. */
+export async function borrowed(open: (options: object) => Promise<Socket>, options: object): Promise<Socket> {
+  try {
+    return await open(options)
+  } catch (error) {
+    return dead(error as Error)
+  }
+}
+
+/** A socket whose error the driver hears as that of any other. */
+export function dead(error: Error): Socket {
+  const socket = new Socket()
+  // Later, when the driver listens to it.
+  setImmediate(() => socket.destroy(error))
+  return socket
+}
+
+export function closedEarly(): Error {
+  const error = new Error('The connection was closed before it was ready')
+  return Object.assign(error, { code: 'CONNECTION_CLOSED', syscall: 'connect' })
+}

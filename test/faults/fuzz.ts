@@ -1,0 +1,144 @@
+// Random faults of the fake server, under random operations of a few users: each run ends in right answers or clear errors.
+
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { failure } from '../support/failure.ts'
+import { within } from '../support/promise.ts'
+import { Store, sessionOf } from '../support/store.ts'
+import { type Fake, type Fault, fake } from './fake.ts'
+
+const TIMEOUT_SECONDS = 0.2
+
+const place = { afterMessages: fc.nat({ max: 40 }) }
+const faults: fc.Arbitrary<Fault> = fc.oneof(
+  fc.record({ kind: fc.constantFrom('end', 'reset'), afterBytes: fc.nat({ max: 1200 }) }),
+  // Each takes until the timeout.
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('silence'), afterBytes: fc.nat({ max: 1200 }) }) },
+  fc.record({
+    kind: fc.constant('garbage'),
+    ...place,
+    bytes: fc.uint8Array({ minLength: 1, maxLength: 40 }),
+  }),
+  fc.record({ kind: fc.constant('garbage'), ...place, bytes: wellFormed() }),
+  fc.record({ kind: fc.constantFrom('drop', 'double', 'head', 'swap'), ...place }),
+  fc.record({
+    kind: fc.constant('error'),
+    ...place,
+    severity: fc.constantFrom('ERROR', 'FATAL', 'PANIC'),
+    code: fc.constantFrom('57P01', '42501', '40001', '53300', '25006', '2201E', '26000', 'XX000', '08P01'),
+  }),
+) as fc.Arbitrary<Fault>
+
+/** Garbage that looks like a message of the protocol. */
+function wellFormed(): fc.Arbitrary<Uint8Array> {
+  const type = fc.constantFrom(...'DdASZC21tTRnKEs3GNcIWvpH')
+  return fc.tuple(type, fc.uint8Array({ maxLength: 20 })).map(([letter, body]) => {
+    const bytes = Buffer.alloc(5 + body.length)
+    bytes.write(letter)
+    bytes.writeInt32BE(4 + body.length, 1)
+    bytes.set(body, 5)
+    return bytes
+  })
+}
+
+const users = fc.nat({ max: 3 })
+const steps = fc.array(
+  fc.oneof(
+    fc.record({ verb: fc.constantFrom('get', 'save', 'touch', 'destroy'), user: users }),
+    fc.record({ verb: fc.constant('wait'), user: users }),
+  ),
+  { minLength: 1, maxLength: 12 },
+)
+
+/** One run. What a row can hold is known of each user: what failed may have been stored. */
+async function run(server: Fake, fault: Fault, sequence: { verb: string; user: number }[]): Promise<number> {
+  server.rows.clear()
+  const expire = String(Math.ceil(Date.now() / 1000) + 600)
+  const possible = Array.from({ length: 4 }, () => new Set<number | undefined>([0]))
+  for (const user of possible.keys())
+    server.rows.set(`user-${user}`, { sess: JSON.stringify(sessionOf({ user, n: 0 })), expire })
+  const store = new Store({
+    conString: server.url,
+    timeout: TIMEOUT_SECONDS,
+    pruneSessionInterval: false,
+    errorLog() {},
+  })
+  const seen = server.misbehave(fault)
+  const work: Promise<void>[] = []
+  const failed = async (operation: Promise<unknown>) => {
+    const error = await failure(operation).catch(() => undefined)
+    if (error) assert.ok(error.name === 'StoreError' && typeof error.code === 'string', `${error}`)
+    return error !== undefined
+  }
+  try {
+    for (const [i, { verb, user }] of sequence.entries()) {
+      const n = i + 1
+      const sid = `user-${user}`
+      const may = possible[user] as Set<number | undefined>
+      if (verb === 'wait') await Promise.all(work)
+      else if (verb === 'get') {
+        // The operations on a sid come in order.
+        const then = new Set(may)
+        const check = store.get(sid).then((found: any) => {
+          if (found) assert.equal(found.user, user)
+          assert.ok(then.has(found?.n), `got ${found?.n}, not ${[...then]}`)
+        })
+        work.push(check.catch((error) => assert.equal(error.name, 'StoreError', `${error}`)))
+      } else {
+        const issued =
+          verb === 'save'
+            ? store.set(sid, sessionOf({ user, n }))
+            : verb === 'touch'
+              ? store.touch(sid, sessionOf())
+              : store.destroy(sid)
+        if (verb !== 'touch') may.add(verb === 'save' ? n : undefined)
+        work.push(
+          failed(issued).then((so) => {
+            // Of what is issued before it ends nothing is known.
+            if (
+              !so &&
+              verb !== 'touch' &&
+              i ===
+                sequence.findLastIndex(
+                  (step) => step.user === user && step.verb !== 'get' && step.verb !== 'touch',
+                )
+            )
+              possible[user] = new Set([verb === 'save' ? n : undefined])
+          }),
+        )
+      }
+    }
+    await Promise.all(work)
+    for (const [user, may] of possible.entries()) {
+      const sess = server.rows.get(`user-${user}`)?.sess
+      const n = sess && JSON.parse(sess).n
+      assert.ok(may.has(n), `the row of ${user} holds ${n}, not ${[...may]}`)
+    }
+  } finally {
+    await store.close()
+  }
+  return seen.times
+}
+
+/** @param seed the same gives the same runs */
+export async function fuzz(runs: number, seed: number): Promise<{ misbehaved: number }> {
+  let misbehaved = 0
+  const escaped: unknown[] = []
+  const note = (error: unknown) => escaped.push(error)
+  process.on('unhandledRejection', note).on('uncaughtException', note)
+  const server = await fake()
+  try {
+    await fc.assert(
+      fc.asyncProperty(faults, steps, async (fault, sequence) => {
+        misbehaved += await within(5, () => run(server, fault, sequence))
+        await new Promise((resume) => setImmediate(resume))
+        assert.deepEqual(escaped.splice(0), [])
+      }),
+      { numRuns: runs, seed, endOnFailure: false },
+    )
+  } finally {
+    await server.close()
+    process.off('unhandledRejection', note).off('uncaughtException', note)
+  }
+  return { misbehaved }
+}
