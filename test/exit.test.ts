@@ -1,6 +1,7 @@
 // The process ends by itself: after close(), and also when only the store's timer and idle connections are left.
 
 import assert from 'node:assert/strict'
+import { proxy } from './faults/proxy.ts'
 import { database, tableSql } from './support/database.ts'
 import { script } from './support/processes.ts'
 import { promises } from './support/promise.ts'
@@ -24,6 +25,25 @@ for (const [mode, what] of Object.entries({
     const [, took] = /left alone for (\d+)/.exec(output) ?? []
     // Far below the 60 s of the prune timer and of an idle connection: it is not waited for.
     assert.ok(Number(took) < 5000, output)
+  })
+}
+
+for (const mode of ['hole', 'shut', 'silent', 'cut'] as const) {
+  test(`in the middle of a fault (${mode}) close() ends within the timeout, and the process exits by itself`, async () => {
+    const between = await proxy(db.url)
+    const app = script('exiting-app', { MODE: 'fault', URL_OF_TEST: between.url })
+    await app.printed(/ready/)
+    between.become(mode)
+    // The connections it has; new ones meet the fault.
+    if (mode === 'shut' || mode === 'silent') between.hangUp()
+    const { code, signal, output } = await app.ended(15)
+    await between.close()
+    assert.deepEqual([code, signal], [0, null], output)
+    const [, closed, codes] = /closed within (\d+), failed with (.*)/.exec(output) ?? []
+    assert.equal(codes, 'STORE_TIMEOUT', output)
+    // A second is its timeout; the rest is for a machine that is busy.
+    assert.ok(Number(closed) < 5000, output)
+    assert.ok(Number(/left alone for (\d+)/.exec(output)?.[1]) < 5000, output)
   })
 }
 

@@ -18,6 +18,8 @@ export interface Proxy {
   /** Where new connections lead to. */
   to(url: string): void
   become(mode: Mode): void
+  /** Ends the connections that are open. */
+  hangUp(): void
   close(): Promise<void>
 }
 
@@ -60,6 +62,9 @@ export async function proxy(url: string): Promise<Proxy> {
     })
     if (mode === 'hole') for (const socket of pair) socket.pause()
   })
+  const hangUp = () => {
+    for (const socket of [...pairs].flat()) socket.destroy()
+  }
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const through = new URL(url)
   through.port = String((server.address() as { port: number }).port)
@@ -76,9 +81,10 @@ export async function proxy(url: string): Promise<Proxy> {
       modes.emit(next)
       for (const socket of [...pairs].flat()) next === 'hole' ? socket.pause() : socket.resume()
     },
+    hangUp,
     close: () =>
       new Promise((resolve) => {
-        for (const socket of [...pairs].flat()) socket.destroy()
+        hangUp()
         server.close(() => resolve())
       }),
   }

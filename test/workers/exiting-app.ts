@@ -10,6 +10,7 @@ const mode = process.env['MODE']
 async function main(): Promise<void> {
   if (mode === 'unused') return void new Store({ conString: url })
   if (mode === 'signal') return signal()
+  if (mode === 'fault') return fault()
   if (mode === 'refused') {
     const store = new Store({ conString: 'postgres://127.0.0.1:1/none', timeout: 0.3, errorLog() {} })
     await store.get('a').catch((error) => console.log(error.code))
@@ -42,6 +43,25 @@ async function signal(): Promise<void> {
     if (i === 500) console.log('listening')
     await new Promise((resume) => setTimeout(resume, 1))
   }
+}
+
+/** Works on while something goes wrong, and closes in the middle of it. */
+async function fault(): Promise<void> {
+  const store = new Store({ conString: url, timeout: 1, errorLog() {} })
+  await store.set('fault', sessionOf())
+  console.log('ready')
+  const codes = new Set<string>()
+  for (const until = Date.now() + 1500; Date.now() < until; ) {
+    await Promise.all(
+      Array.from({ length: 20 }, () => store.get('fault').catch(({ code }) => codes.add(code))),
+    )
+    await new Promise((resume) => setTimeout(resume, 5))
+  }
+  const work = store.set('fault', sessionOf()).catch(({ code }) => codes.add(code))
+  const closing = Date.now()
+  await store.close()
+  await work
+  console.log(`closed within ${Date.now() - closing}, failed with ${[...codes]}`)
 }
 
 await main()
