@@ -1,10 +1,10 @@
 // A batch of operations as the parameters of its statement, and the statement's rows as answers. Promises that a row
 // that was not asked for answers nobody. Must not know how a statement is sent.
 
-import type { Columns, TimeLeft } from './client.ts'
 import { mismatch } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
+import type { Columns, TimeLeft } from './query.ts'
 
 type Values = Partial<Record<'sess' | 'was' | 'expire' | 'floor', string | number>>
 

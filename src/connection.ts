@@ -1,10 +1,11 @@
 // Statements in, rows out, through a few connections. Promises: what fails on the way is tried again until the
 // deadline; what fails for good comes out as an error without data. Must not know sessions.
 
-import { type Client, type Columns, OwnClient, type Parameters, sharedClient } from './client.ts'
+import { type Client, OwnClient, sharedClient } from './client.ts'
 import { type StoreError, timedOut, withoutData } from './errors.ts'
 import { checkShareable, lentOptions } from './isolation.ts'
 import type { Settings } from './options.ts'
+import type { Columns, Parameters } from './query.ts'
 import { STATEMENT_LATE } from './statements.ts'
 
 // Each is about the way to the server or its state, not about the statement: the same one can succeed a moment later.

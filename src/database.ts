@@ -2,12 +2,12 @@
 // where that is wanted, and gives no row that was not asked for. Must not know sessions or when they expire.
 
 import { answersOf, parametersOf } from './batches.ts'
-import type { Columns, Parameters } from './client.ts'
 import { Connection } from './connection.ts'
 import type { StoreError } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
 import type { Settings } from './options.ts'
+import type { Columns, Parameters } from './query.ts'
 import { now } from './session.ts'
 import { type Names, names, type Statements, statements } from './statements.ts'
 import { createTable } from './table.ts'

@@ -4,15 +4,15 @@
 
 import type { SessionData } from 'express-session'
 import { milliseconds, type Row, rowOf } from './batches.ts'
-import type { Columns } from './client.ts'
+import { merged, resolve } from './conflicts.ts'
 import { codeOf, Database } from './database.ts'
-import { busy, closed, conflict, timedOut } from './errors.ts'
+import { busy, closed, timedOut } from './errors.ts'
 import { Lanes } from './lanes.ts'
-import { merge } from './merge.ts'
 import { fold, type Operation, type Replace } from './operations.ts'
 import type { Settings } from './options.ts'
 import { Pruner } from './prune.ts'
-import { checkSid, decode, encode, expireAt, LoadedSessions, now, parse } from './session.ts'
+import type { Columns } from './query.ts'
+import { checkSid, decode, encode, expireAt, LoadedSessions, now } from './session.ts'
 
 /** One row of the table, as `entries()` gives it. */
 export interface Entry {
@@ -48,9 +48,19 @@ export class Rows {
     this.#settings = settings
     this.#compares = settings.onConflict !== 'overwrite'
     this.#database = new Database(settings)
-    this.#pruner = new Pruner(settings, async (limit, from) => {
-      const [row] = await this.#database.query('prune', () => [String(now()), String(limit), from])
-      return { count: Number(row?.[0]), last: row?.[1] ?? '' }
+    this.#pruner = new Pruner(settings, {
+      oldest: async (limit, from) => {
+        const [row] = await this.#database.query('prune', () => [String(now()), String(limit), from])
+        return { count: Number(row?.[0]), last: row?.[1] ?? '' }
+      },
+      onPages: async (from, upTo) => {
+        const [row] = await this.#database.query('prunePages', () => [
+          String(now()),
+          String(from),
+          String(upTo),
+        ])
+        return { count: Number(row?.[0]), mine: row?.[1] === 'true', pages: Number(row?.[2]) }
+      },
     })
     this.#lanes = new Lanes({
       lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
@@ -66,7 +76,9 @@ export class Rows {
       fold,
       run: (batch) => this.#database.run(batch),
       again: (op, answer) =>
-        op.verb === 'replace' && answer?.[1] === 'false' ? this.#resolve(op, answer[2] as string) : undefined,
+        op.verb === 'replace' && answer?.[1] === 'false'
+          ? resolve(op, answer[2] as string, settings)
+          : undefined,
       isOfOneMember: (error) => OF_ONE_MEMBER.test(codeOf(error)),
       isHeldUp: (error) => codeOf(error) === LOCKED,
       timedOut,
@@ -108,7 +120,7 @@ export class Rows {
       const { base, row: was } = known.texts
       const holds = () => known.texts?.row
       const replace: Replace = { verb: 'replace', sess, was, base, mine: sess, known: holds, expire, floor }
-      return base === was ? replace : this.#merged(replace, was)
+      return base === was ? replace : merged(replace, was, this.#settings.serializer)
     }
     const text = encode(session, this.#settings.serializer)
     const answer = await this.#lanes.submit(sid, typeof text === 'string' ? op(text) : text.then(op))
@@ -183,22 +195,6 @@ export class Rows {
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
-  }
-
-  /** For a save that found the row changed. @throws StoreError STORE_CONFLICT */
-  #resolve(op: Replace, row: string): Promise<Operation> {
-    if (this.#settings.onConflict === 'merge') return this.#merged(op, row)
-    // An earlier save of the same request, which this one did not wait for, is no conflict.
-    if (op.known() === row) return Promise.resolve({ ...op, was: row })
-    throw conflict()
-  }
-
-  async #merged(op: Replace, row: string): Promise<Operation> {
-    const { serializer } = this.#settings
-    const [base, mine, theirs] = await Promise.all(
-      [op.base, op.mine, row].map((text) => parse(text, serializer)),
-    )
-    return { ...op, sess: await encode(merge(base!, mine!, theirs!), serializer), was: row }
   }
 
   async #close(): Promise<void> {

@@ -58,6 +58,7 @@ export type Statements = Readonly<
     | 'touch'
     | 'destroy'
     | 'prune'
+    | 'prunePages'
     | 'length'
     | 'ids'
     | 'page'
@@ -77,6 +78,7 @@ export function statements({ table }: Names): Statements {
   const alive = `s.expire >= ${seconds('$1::text')}`
   const setting = (name: string, value: string) =>
     `(select pg_catalog.set_config('${name}', ${value}, true)) is not null`
+  const pruneLock = `pg_catalog.pg_try_advisory_xact_lock(${PRUNE_LOCK}, ${constant(table)}::regclass::oid::int4)`
   const patience = (parameter: string) => setting('lock_timeout', `${parameter}::text`)
   // `ln(0)` is an error of its own code, STATEMENT_LATE; no row at all would be taken for a success.
   const inTime = (parameter: string) =>
@@ -189,7 +191,7 @@ export function statements({ table }: Names): Statements {
     prune: `
       with expired as (
         select s.sid, s.expire from ${table} s
-        where (select pg_catalog.pg_try_advisory_xact_lock(${PRUNE_LOCK}, ${constant(table)}::regclass::oid::int4))
+        where (select ${pruneLock})
           and s.expire < ${seconds('$1::text')}
           and s.expire >= coalesce(${seconds("nullif($3::text, '')")}, '-infinity'::timestamptz)
         order by s.expire
@@ -199,6 +201,31 @@ export function statements({ table }: Names): Statements {
         delete from ${table} s using expired e where s.sid = e.sid returning s.expire
       )
       select count(*)::text, pg_catalog.date_part('epoch', max(s.expire)::timestamptz)::text from gone s`,
+
+    /**
+     * $1 now, $2 a page of the table, $3 a later one, up to which. Gives the number deleted, whether it was this one's turn,
+     * and how many pages the table has: none where it cannot be read in parts, before PostgreSQL 14 or because it is
+     * partitioned. A row is found again by its place, which is its own as long as it is locked.
+     */
+    prunePages: `
+      with turn as (
+        select pages, pages > 0 and ${pruneLock} as mine
+        from (
+          select case when pg_catalog.current_setting('server_version_num')::int < 140000 then 0
+            else pg_catalog.pg_relation_size(${constant(table)}::regclass) / pg_catalog.current_setting('block_size')::int end
+        ) as size(pages)
+      ), expired as (
+        select s.ctid from ${table} s
+        where (select mine from turn)
+          and s.ctid >= pg_catalog.format('(%s,0)', $2::text)::tid and s.ctid < pg_catalog.format('(%s,0)', $3::text)::tid
+          and s.expire < ${seconds('$1::text')}
+        for update skip locked
+      ), gone as (
+        delete from ${table} s
+        where s.ctid = any(array(select e.ctid from expired e)) and s.expire < ${seconds('$1::text')}
+        returning 1
+      )
+      select (select count(*) from gone)::text, mine::text, pages::text from turn`,
 
     /** $1 now */
     length: `select count(*)::text from ${table} s where ${alive}`,

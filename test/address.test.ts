@@ -151,6 +151,7 @@ test('what is no URL is a TypeError that does not repeat it', () => {
     'h:5432/d',
     'postgres://u:hush@:5432/d',
     'postgres://u:hush@h:x/d',
+    'postgres://u:hush%ff@h/d',
   ]) {
     assert.throws(
       () => of(url),
