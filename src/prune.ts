@@ -18,7 +18,7 @@ export interface Deletes {
 }
 
 // So many at a time, of 8 KB each.
-const PAGES = 100
+const PAGES = 200
 
 type PruneSettings = Pick<Settings, 'pruneSessionInterval' | 'pruneSessionRandomizedInterval' | 'errorLog'>
 

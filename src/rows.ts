@@ -54,11 +54,11 @@ export class Rows {
         return { count: Number(row?.[0]), last: row?.[1] ?? '' }
       },
       onPages: async (from, upTo) => {
-        const [row] = await this.#database.query('prunePages', () => [
-          String(now()),
-          String(from),
-          String(upTo),
-        ])
+        const pages = () => [String(now()), String(from), String(upTo)]
+        const [row] = await this.#database.query('prunePages', pages).catch((error) => {
+          if (codeOf(error) !== LOCKED) throw error
+          return this.#database.query('prunePagesUnlocked', pages)
+        })
         return { count: Number(row?.[0]), mine: row?.[1] === 'true', pages: Number(row?.[2]) }
       },
     })

@@ -59,6 +59,7 @@ export type Statements = Readonly<
     | 'destroy'
     | 'prune'
     | 'prunePages'
+    | 'prunePagesUnlocked'
     | 'length'
     | 'ids'
     | 'page'
@@ -90,6 +91,28 @@ export function statements({ table }: Names): Statements {
   // plan made for that length to be so much better that it plans every execution anew, which takes longer than to execute.
   const array = (parameter: string) =>
     `(select pg_catalog.string_to_array(${parameter}::text, $1::text))::text[]`
+  /**
+   * $1 now, $2 a page of the table, $3 a later one, up to which. Gives the number deleted, whether it was this one's turn,
+   * and how many pages the table has: none where it cannot be read in parts, before PostgreSQL 14 or because it is
+   * partitioned.
+   * @param which of the expired rows on those pages
+   */
+  const prunePages = (which: (expired: string) => string) => `
+      with turn as (
+        select pages, pages > 0 and ${pruneLock} as mine
+        from (
+          select case when pg_catalog.current_setting('server_version_num')::int < 140000 then 0
+            else pg_catalog.pg_relation_size(${constant(table)}::regclass) / pg_catalog.current_setting('block_size')::int end
+        ) as size(pages)
+      ), gone as (
+        delete from ${table} s
+        where ${which(`(select mine from turn)
+          and s.ctid >= pg_catalog.format('(%s,0)', $2::text)::tid and s.ctid < pg_catalog.format('(%s,0)', $3::text)::tid
+          and s.expire < ${seconds('$1::text')}`)}
+          and s.expire < ${seconds('$1::text')}
+        returning 1
+      )
+      select (select count(*) from gone)::text, mine::text, pages::text from turn`
 
   return {
     /** $1 separator, $2 sids, $3 now */
@@ -202,30 +225,13 @@ export function statements({ table }: Names): Statements {
       )
       select count(*)::text, pg_catalog.date_part('epoch', max(s.expire)::timestamptz)::text from gone s`,
 
-    /**
-     * $1 now, $2 a page of the table, $3 a later one, up to which. Gives the number deleted, whether it was this one's turn,
-     * and how many pages the table has: none where it cannot be read in parts, before PostgreSQL 14 or because it is
-     * partitioned. A row is found again by its place, which is its own as long as it is locked.
-     */
-    prunePages: `
-      with turn as (
-        select pages, pages > 0 and ${pruneLock} as mine
-        from (
-          select case when pg_catalog.current_setting('server_version_num')::int < 140000 then 0
-            else pg_catalog.pg_relation_size(${constant(table)}::regclass) / pg_catalog.current_setting('block_size')::int end
-        ) as size(pages)
-      ), expired as (
-        select s.ctid from ${table} s
-        where (select mine from turn)
-          and s.ctid >= pg_catalog.format('(%s,0)', $2::text)::tid and s.ctid < pg_catalog.format('(%s,0)', $3::text)::tid
-          and s.expire < ${seconds('$1::text')}
-        for update skip locked
-      ), gone as (
-        delete from ${table} s
-        where s.ctid = any(array(select e.ctid from expired e)) and s.expire < ${seconds('$1::text')}
-        returning 1
-      )
-      select (select count(*) from gone)::text, mine::text, pages::text from turn`,
+    prunePages: prunePages((expired) => `${expired} and ${setting('lock_timeout', "'1ms'")}`),
+
+    /** The same where one of the rows is locked: that one stays. It is found again by its place, its own while locked here. */
+    prunePagesUnlocked: prunePages(
+      (expired) =>
+        `s.ctid = any(array(select s.ctid from ${table} s where ${expired} for update skip locked))`,
+    ),
 
     /** $1 now */
     length: `select count(*)::text from ${table} s where ${alive}`,

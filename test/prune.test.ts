@@ -12,7 +12,7 @@ const db = await database('prune')
 await db.sql.unsafe(tableSql)
 const test = promises('prune')
 const at = { conString: db.url }
-const { prune, prunePages } = statements(names('session', undefined))
+const { prune, prunePages, prunePagesUnlocked } = statements(names('session', undefined))
 
 const fill = (count: number) =>
   db.sql`
@@ -191,7 +191,7 @@ test('stopped in the middle, it ends with the batch', async () => {
 
 test('where nearly every page has an expired row, it goes page by page, and by expiry where not', async () => {
   const log: string[] = []
-  const found = [150, 3, 100, 100, 7]
+  const found = [250, 3, 200, 200, 7]
   const pruner = new Pruner(
     settings(),
     {
@@ -201,13 +201,13 @@ test('where nearly every page has an expired row, it goes page by page, and by e
       },
       async onPages(from, upTo) {
         log.push(`${from}-${upTo}`)
-        return { count: found.shift() as number, mine: true, pages: 490 }
+        return { count: found.shift() as number, mine: true, pages: 990 }
       },
     },
     10,
   )
-  assert.equal(await pruner.prune(), 10 + 150 + 3 + 10 + 100 + 100 + 7)
-  assert.deepEqual(log, ['oldest', '0-100', '100-200', 'oldest', '200-300', '300-400', '400-500'])
+  assert.equal(await pruner.prune(), 10 + 250 + 3 + 10 + 200 + 200 + 7)
+  assert.deepEqual(log, ['oldest', '0-200', '200-400', 'oldest', '400-600', '600-800', '800-1000'])
   pruner.stop()
 })
 
@@ -217,16 +217,17 @@ test('going page by page it passes over locked rows, and ends with its batch whe
     return Number(size?.['pages'])
   }
   const now = String(Date.now() / 1000)
-  const run = (sql: Pick<typeof db.sql, 'unsafe'>, from: number, upTo: number) =>
-    sql.unsafe(prunePages, [now, String(from), String(upTo)]).values()
+  const run = (sql: Pick<typeof db.sql, 'unsafe'>, text: string, upTo: number) =>
+    sql.unsafe(text, [now, '0', String(upTo)]).values()
   await db.sql`truncate session`
   await fill(20_000)
   await putRow(db.sql, 'live', {}, 60)
   const all = await pages()
   await db.sql.begin(async (sql) => {
     await sql`select from session where sid in ('dead-1', 'dead-20000') for update`
-    const [[count, mine, size]] = (await run(db.sql, 0, 10)) as any
+    const [[count, mine, size]] = (await run(db.sql, prunePagesUnlocked, 10)) as any
     assert.deepEqual([mine, Number(size)], ['true', all])
+    assert.equal((await failure(run(db.sql, prunePages, all))).code, '55P03', 'it waits for nobody')
     assert.equal((await left()).length, 20_001 - Number(count))
     assert.ok(Number(count) > 100)
     await withStore(at, async (store) => {
@@ -237,9 +238,11 @@ test('going page by page it passes over locked rows, and ends with its batch whe
   await db.sql`delete from session where sid like 'dead-%'`
   await fill(5000)
   await db.sql.begin(async (sql) => {
-    await run(sql, 0, 1)
-    const [[count, mine]] = (await run(db.sql, 0, all)) as any
-    assert.deepEqual([count, mine], ['0', 'false'])
+    await run(sql, prunePages, 1)
+    for (const text of [prunePages, prunePagesUnlocked]) {
+      const [[count, mine]] = (await run(db.sql, text, all)) as any
+      assert.deepEqual([count, mine], ['0', 'false'])
+    }
   })
   await db.sql`delete from session where sid like 'dead-%'`
 })
@@ -258,10 +261,12 @@ test('a partitioned table is pruned by expiry only: a place in it is one of each
     assert.equal(await store.pruneSessions(), 6000)
     assert.equal(await store.length(), 3000)
   })
-  const [[count, , pages]] = (await db.sql
-    .unsafe(statements(names('session', 'parted')).prunePages, [String(Date.now() / 1000), '0', '200'])
-    .values()) as any
-  assert.deepEqual([count, pages], ['0', '0'])
+  await db.sql`update parted.session set expire = now() - interval '1 hour'`
+  const parted = statements(names('session', 'parted'))
+  for (const text of [parted.prunePages, parted.prunePagesUnlocked]) {
+    const found = await db.sql.unsafe(text, [String(Date.now() / 1000), '0', '200']).values()
+    assert.deepEqual([...found[0]!], ['0', 'false', '0'])
+  }
 })
 
 test('close in the middle of a prune waits for its batch, and leaves the rest', async () => {
