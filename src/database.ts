@@ -14,6 +14,9 @@ import { createTable } from './table.ts'
 
 export const codeOf = (error: unknown): string => (error as StoreError).code
 
+/** lock_not_available: what `lock_timeout` ends. */
+export const LOCKED = '55P03'
+
 const none: Parameters = () => []
 
 export class Database {

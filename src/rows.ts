@@ -5,7 +5,8 @@
 import type { SessionData } from 'express-session'
 import { milliseconds, type Row, rowOf } from './batches.ts'
 import { merged, resolve } from './conflicts.ts'
-import { codeOf, Database } from './database.ts'
+import { codeOf, Database, LOCKED } from './database.ts'
+import { deletes } from './deletes.ts'
 import { busy, closed, timedOut } from './errors.ts'
 import { Lanes } from './lanes.ts'
 import { fold, type Operation, type Replace } from './operations.ts'
@@ -28,9 +29,6 @@ const PAGE_SIZE = 200
 // `statement_timeout` of the server that ended the wait for a locked row.
 const OF_ONE_MEMBER = /^(22|23|54|P0|57014)/
 
-// lock_not_available: what `lock_timeout` ends.
-const LOCKED = '55P03'
-
 export class Rows {
   readonly #settings: Settings
   /** Texts are kept only where they are needed. */
@@ -48,20 +46,7 @@ export class Rows {
     this.#settings = settings
     this.#compares = settings.onConflict !== 'overwrite'
     this.#database = new Database(settings)
-    this.#pruner = new Pruner(settings, {
-      oldest: async (limit, from) => {
-        const [row] = await this.#database.query('prune', () => [String(now()), String(limit), from])
-        return { count: Number(row?.[0]), last: row?.[1] ?? '' }
-      },
-      onPages: async (from, upTo) => {
-        const pages = () => [String(now()), String(from), String(upTo)]
-        const [row] = await this.#database.query('prunePages', pages).catch((error) => {
-          if (codeOf(error) !== LOCKED) throw error
-          return this.#database.query('prunePagesUnlocked', pages)
-        })
-        return { count: Number(row?.[0]), mine: row?.[1] === 'true', pages: Number(row?.[2]) }
-      },
-    })
+    this.#pruner = new Pruner(settings, deletes(this.#database))
     this.#lanes = new Lanes({
       lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
       timeoutMs: settings.timeoutMs,

@@ -269,6 +269,15 @@ test('a partitioned table is pruned by expiry only: a place in it is one of each
   }
 })
 
+test('a view on a table is pruned as well', async () => {
+  await db.sql`create view seen as select sid, sess, expire from session`
+  await fill(2500)
+  await withStore({ ...at, tableName: 'seen' }, async (store) => {
+    assert.equal(await store.pruneSessions(), 2500)
+  })
+  assert.deepEqual(await left(), ['live'])
+})
+
 test('close in the middle of a prune waits for its batch, and leaves the rest', async () => {
   await db.sql`delete from session where sid like 'dead-%'`
   await fill(20_000)
