@@ -5,7 +5,6 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { proxy } from './faults/proxy.ts'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
 import { port } from './support/port.ts'
@@ -23,12 +22,6 @@ const pids = async () =>
     select pid from pg_stat_activity
     where datname = current_database() and query like '%to_timestamp%' and pid <> pg_backend_pid()`
   ).map(({ pid }) => pid)
-
-const waiting = async () =>
-  (
-    await db.sql`
-    select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
-  ).length
 
 const through = (number: number) => {
   const url = new URL(db.url)
@@ -72,79 +65,6 @@ test('a write that waits for a locked row fails by the timeout, and does not lan
       assert.ok(stored.inSeconds < 1000, name)
     }
   }))
-
-test('a write that waits for a lock of the whole table fails by the timeout, and does not land after it', () =>
-  withStore({ ...at, timeout: 0.4 }, async (store) => {
-    const stored = async () => (await row(db.sql, 'late'))?.n
-    await store.set('late', sessionOf({ n: 0 }))
-    const loaded: any = await store.get('late')
-    const writes = {
-      set: () => store.set('late', sessionOf({ n: 1 })),
-      update: () => store.set('late', Object.assign(loaded, { n: 2 })),
-      touch: () => store.touch('late', sessionOf({}, 9000)),
-      destroy: () => store.destroy('late'),
-      clear: () => store.clear(),
-    }
-    for (const [name, write] of Object.entries(writes)) {
-      await db.sql.begin(async (sql) => {
-        await sql`lock table session in access exclusive mode`
-        assert.equal((await failure(write())).code, 'STORE_TIMEOUT', name)
-      })
-      // Those that waited for it go on.
-      while ((await waiting()) > 0) await new Promise((resume) => setTimeout(resume, 5))
-      assert.equal(await stored(), 0, name)
-      assert.ok((await row(db.sql, 'late')).inSeconds < 1000, name)
-    }
-  }))
-
-test('a write that the network delivers after its timeout does not land', async () => {
-  const between = await proxy(db.url)
-  await withStore({ conString: between.url, timeout: 0.4, max: 2, onConflict: 'merge' }, async (store) => {
-    const loaded: any[] = []
-    const writes = {
-      insert: () => store.set('new', sessionOf({ n: 1 })),
-      set: () => store.set('sent', sessionOf({ n: 1 })),
-      replace: () => store.set('sent', Object.assign(loaded[0], { n: 2 })),
-      touch: () => store.touch('sent', sessionOf({}, 9000)),
-      destroy: () => store.destroy('sent'),
-      clear: () => store.clear(),
-    }
-    for (const [name, write] of Object.entries(writes)) {
-      // So that what is held is the statement, and no part of the opening.
-      await store.set('sent', sessionOf({ n: 0 }))
-      loaded[0] = await store.get('sent')
-      between.become('late')
-      assert.equal((await failure(write())).code, 'STORE_TIMEOUT', name)
-      const before = (await pids()).length
-      between.become('pass')
-      // Its backend ends when it has done what was sent to it.
-      while ((await pids()).length === before) await new Promise((resume) => setTimeout(resume, 5))
-      assert.equal((await row(db.sql, 'sent'))?.n, 0, name)
-      assert.ok((await row(db.sql, 'sent')).inSeconds < 1000, name)
-      assert.equal(await row(db.sql, 'new'), undefined)
-    }
-  })
-  await between.close()
-})
-
-test('the clock of the server may say something else than ours, and either may be set meanwhile', async () => {
-  const real = Date.now
-  const sql = postgres(db.url)
-  try {
-    for (const options of [at, { postgres: sql, isolate: false }]) {
-      await withStore(options, async (store) => {
-        for (const [n, hours] of [0, -1, 5, -3].entries()) {
-          Date.now = () => real() + hours * 3_600_000
-          await store.set('clock', sessionOf({ n }))
-          assert.equal((await row(db.sql, 'clock')).n, n)
-        }
-      })
-    }
-  } finally {
-    Date.now = real
-    await sql.end()
-  }
-})
 
 test('a locked row does not keep those that share its batch', () =>
   withStore({ ...at, timeout: 5, max: 2 }, async (store) => {
