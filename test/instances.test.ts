@@ -178,6 +178,15 @@ test('a save of a session that another store gave is stored in any case: the row
   )
 })
 
+test('an instance for reading from standbys lends the store no wish for one', async () => {
+  const sql = postgres(db.url, { target_session_attrs: 'standby' })
+  await withStore({ postgres: sql, timeout: 2 }, async (store) => {
+    await store.set('primary', sessionOf({ n: 1 }))
+    assert.equal(((await store.get('primary')) as any).n, 1)
+  })
+  await sql.end({ timeout: 1 })
+})
+
 test('rows that were not asked for serve nobody: STORE_MISMATCH', async () => {
   const own = postgres(db.url, { max: 1 })
   await withStore({ conString: db.url }, (store) => store.set('victim', sessionOf({ user: 'victim' })))

@@ -211,7 +211,21 @@ test('where nearly every page has an expired row, it goes page by page, and by e
   pruner.stop()
 })
 
-test('going page by page it passes over locked rows, and ends with its batch where another is at it or it is stopped', async () => {
+test('it ends where it is another’s turn', async () => {
+  let batches = 0
+  const pruner = new Pruner(
+    settings(),
+    {
+      oldest: async (limit) => ({ count: ++batches < 5 ? limit : 0, last: '' }),
+      onPages: async () => ({ count: 0, mine: false, pages: 990 }),
+    },
+    10,
+  )
+  assert.equal(await pruner.prune(), 10)
+  pruner.stop()
+})
+
+test('going page by page it passes over locked rows, and deletes nothing where it is another’s turn', async () => {
   const pages = async () => {
     const [size] = await db.sql`select pg_relation_size('session') / 8192 as pages`
     return Number(size?.['pages'])
