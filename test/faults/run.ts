@@ -44,7 +44,12 @@ Recovery: from the end of the fault to the first success that began after it, th
 `,
 )
 console.log(`${survived} faults survived, ${failed} not`)
-process.exit(failed === 0 ? 0 : 1)
+process.exitCode = failed === 0 ? 0 : 1
+// What a fault leaves open would hold an app as well.
+setTimeout(() => {
+  console.error('The faults are over but the process does not end: something is left open')
+  process.exit(1)
+}, 20_000).unref()
 
 function row(promise: string, { rounds, report, recoveryMs }: Outcome): string {
   const failures = Object.entries(report.failed).map(([code, count]) => `${count} ${code}`)

@@ -10,6 +10,7 @@ import { noSmallDisk, smallDisk } from '../support/disk.ts'
 import { noPooler, startPooler } from '../support/pgbouncer.ts'
 import { startPostgres } from '../support/postgres.js'
 import { worker } from '../support/processes.ts'
+import { within } from '../support/promise.ts'
 import { Store, sessionOf } from '../support/store.ts'
 import { fuzz } from './fuzz.ts'
 import { type Load, load, type Report } from './load.ts'
@@ -61,8 +62,8 @@ async function bench<T>(use: (bench: Bench) => Promise<T>, flags: string[] = [])
       },
     })
   } finally {
-    // Ends within its timeout also after all this; what it leaves open would keep the process.
-    await Promise.all(stores.map((store) => store.close()))
+    // Ends within its timeout, of 10 s at most, also after all this; what it leaves open would keep the process.
+    await within(15, () => Promise.all(stores.map((store) => store.close())))
     await sql.end({ timeout: 1 })
     await server.stop()
   }
