@@ -9,6 +9,9 @@ import { type Fake, type Fault, fake } from './fake.ts'
 
 const TIMEOUT_SECONDS = 0.2
 
+/** What changes the data of a session. */
+const CHANGES = ['save', 'destroy']
+
 const place = { afterMessages: fc.nat({ max: 40 }) }
 const faults: fc.Arbitrary<Fault> = fc.oneof(
   fc.record({ kind: fc.constantFrom('end', 'reset'), afterBytes: fc.nat({ max: 1200 }) }),
@@ -91,19 +94,12 @@ async function run(server: Fake, fault: Fault, sequence: { verb: string; user: n
             : verb === 'touch'
               ? store.touch(sid, sessionOf())
               : store.destroy(sid)
-        if (verb !== 'touch') may.add(verb === 'save' ? n : undefined)
+        if (CHANGES.includes(verb)) may.add(verb === 'save' ? n : undefined)
+        const last = sequence.findLastIndex((step) => step.user === user && CHANGES.includes(step.verb))
         work.push(
           failed(issued).then((so) => {
-            // Of what is issued before it ends nothing is known.
-            if (
-              !so &&
-              verb !== 'touch' &&
-              i ===
-                sequence.findLastIndex(
-                  (step) => step.user === user && step.verb !== 'get' && step.verb !== 'touch',
-                )
-            )
-              possible[user] = new Set([verb === 'save' ? n : undefined])
+            // Acknowledged, and nothing was issued after it: then it is known what the row holds.
+            if (!so && i === last) possible[user] = new Set([verb === 'save' ? n : undefined])
           }),
         )
       }
