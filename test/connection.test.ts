@@ -9,19 +9,12 @@ import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
 import { port } from './support/port.ts'
 import { promises } from './support/promise.ts'
-import { putRow, row, Store, sessionOf, withStore } from './support/store.ts'
+import { backends, putRow, row, Store, sessionOf, withStore } from './support/store.ts'
 
 const db = await database('connection')
 await db.sql.unsafe(tableSql)
 const test = promises('connection')
 const at = { conString: db.url }
-
-const pids = async () =>
-  (
-    await db.sql`
-    select pid from pg_stat_activity
-    where datname = current_database() and query like '%to_timestamp%' and pid <> pg_backend_pid()`
-  ).map(({ pid }) => pid)
 
 const through = (number: number) => {
   const url = new URL(db.url)
@@ -34,7 +27,7 @@ test('a connection that the server ended is not noticed by the next operation', 
     await putRow(db.sql, 'ended', { n: 1 })
     for (let round = 0; round < 10; round++) {
       assert.ok(await store.get('ended'))
-      await db.sql`select pg_terminate_backend(pid) from unnest(${await pids()}::int[]) pid`
+      await db.sql`select pg_terminate_backend(pid) from unnest(${await backends(db.sql)}::int[]) pid`
     }
     assert.ok(await store.get('ended'))
   }))
@@ -182,7 +175,7 @@ test('a server that has become a standby is left for the one that its address le
     await store.set('standby', sessionOf({ n: 1 }))
     await db.sql.unsafe(`alter database "${name}" set default_transaction_read_only = on`)
     try {
-      for (const pid of await pids()) await db.sql`select pg_terminate_backend(${pid}::int)`
+      for (const pid of await backends(db.sql)) await db.sql`select pg_terminate_backend(${pid}::int)`
       const saved = store.set('standby', sessionOf({ n: 2 }))
       setTimeout(async () => {
         await db.sql.begin(async (sql) => {

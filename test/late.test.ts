@@ -9,19 +9,12 @@ import { proxy } from './faults/proxy.ts'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
 import { promises } from './support/promise.ts'
-import { putRow, row, sessionOf, withStore } from './support/store.ts'
+import { backends, putRow, row, sessionOf, withStore } from './support/store.ts'
 
 const db = await database('late')
 await db.sql.unsafe(tableSql)
 const test = promises('late')
 const at = { conString: db.url }
-
-const pids = async () =>
-  (
-    await db.sql`
-    select pid from pg_stat_activity
-    where datname = current_database() and query like '%to_timestamp%' and pid <> pg_backend_pid()`
-  ).map(({ pid }) => pid)
 
 const waiting = async () =>
   (
@@ -108,10 +101,10 @@ test('a write that the network delivers after its timeout does not land', async 
       loaded[0] = await store.get('sent')
       between.become('late')
       assert.equal((await failure(write())).code, 'STORE_TIMEOUT', name)
-      const before = (await pids()).length
+      const before = (await backends(db.sql)).length
       between.become('pass')
       // Its backend ends when it has done what was sent to it.
-      while ((await pids()).length === before) await new Promise((resume) => setTimeout(resume, 5))
+      while ((await backends(db.sql)).length === before) await new Promise((resume) => setTimeout(resume, 5))
       assert.equal((await row(db.sql, 'sent'))?.n, 0, name)
       assert.ok((await row(db.sql, 'sent')).inSeconds < 1000, name)
       assert.equal(await row(db.sql, 'new'), undefined)

@@ -11,7 +11,7 @@ import { noPooler, startPooler } from '../support/pgbouncer.ts'
 import { startPostgres } from '../support/postgres.js'
 import { worker } from '../support/processes.ts'
 import { within } from '../support/promise.ts'
-import { Store, sessionOf } from '../support/store.ts'
+import { backends, Store, sessionOf } from '../support/store.ts'
 import { fuzz } from './fuzz.ts'
 import { type Load, load, type Report } from './load.ts'
 import { proxy } from './proxy.ts'
@@ -117,10 +117,6 @@ async function synchronousStandby(server: Bench['server']): Promise<Bench['serve
 const stillStandby = async (sql: Sql) =>
   (await sql`select pg_is_in_recovery() as so`.catch(() => undefined))?.[0]?.['so'] ?? true
 
-const backends = (sql: Sql) => sql<{ pid: number }[]>`
-  select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()
-    and query like '%sid%' order by random()`
-
 export const scenarios: Scenario[] = [
   {
     promise: 'a random backend ended every 100 ms by pg_terminate_backend: no request fails, no save is lost',
@@ -131,7 +127,7 @@ export const scenarios: Scenario[] = [
         const report = await during(await load(store()), sql, () =>
           times(long ? 300 : 20, async () => {
             const [victim] = await backends(sql)
-            if (victim) ended += (await sql`select pg_terminate_backend(${victim.pid})`).length
+            if (victim) ended += (await sql`select pg_terminate_backend(${victim})`).length
             await seconds(0.1)
           }),
         )
@@ -152,7 +148,7 @@ export const scenarios: Scenario[] = [
         const report = await during(users, sql, () =>
           times(count, async () => {
             const [victim] = await backends(sql)
-            process.kill((victim as { pid: number }).pid, 'SIGKILL')
+            process.kill(victim as number, 'SIGKILL')
             worst = Math.max(worst, await recovery(users))
             await seconds(long ? 5 : 0.5)
           }),
@@ -275,7 +271,7 @@ export const scenarios: Scenario[] = [
               const before = between.accepted
               between.become(mode)
               if (mode === 'shut' || mode === 'silent')
-                for (const { pid } of await backends(sql)) await sql`select pg_terminate_backend(${pid})`
+                for (const pid of await backends(sql)) await sql`select pg_terminate_backend(${pid})`
               await seconds(3)
               attempts = Math.max(attempts, between.accepted - before)
               between.become('pass')
@@ -383,7 +379,7 @@ export const scenarios: Scenario[] = [
           const kills = (async () => {
             while (racing) {
               const [victim] = await backends(sql)
-              if (victim) ended += (await sql`select pg_terminate_backend(${victim.pid})`).length
+              if (victim) ended += (await sql`select pg_terminate_backend(${victim})`).length
               await seconds(0.05)
             }
           })()

@@ -62,3 +62,11 @@ export async function row(sql: Sql, sid: string, table = 'session'): Promise<any
     }
   )
 }
+
+/** The server's processes that work for a store, in any order. */
+export async function backends(sql: Sql): Promise<number[]> {
+  const rows = await sql`
+    select pid from pg_stat_activity
+    where datname = current_database() and query like '%to_timestamp%' and pid <> pg_backend_pid() order by random()`
+  return rows.map(({ pid }) => pid)
+}
