@@ -138,6 +138,8 @@ export class Chains<Op, Answer> {
   }
 
   #know(entry: Entry<Op, Answer>, op: Op): void {
+    // It has ended meanwhile: it may not count as waiting for ever.
+    if (entry.callers.length === 0) return
     this.#become(entry, op)
     this.#offer(entry)
   }

@@ -53,6 +53,20 @@ test('what one tick submits travels together, and an idle lane sends at once', a
   assert.deepEqual(await one, ['a', 'b'])
 })
 
+test('what is known only after nobody waits for it any more is not sent, and counts for nothing', async () => {
+  const { lanes, sent } = backend({ timeoutMs: 20 })
+  let know = (_op: Op) => {}
+  const late = lanes.submit('a', new Promise((resolve) => (know = resolve)))
+  assert.equal((await failure(late)).message, 'late')
+  know({ verb: 'append', weight: 2000 })
+  await tick()
+  assert.equal(sent.length, 0)
+  const next = lanes.submit('a', { verb: 'read' })
+  await tick()
+  sent[0]?.end()
+  assert.equal(await next, 'a')
+})
+
 test('more callers or more weight than may wait are refused at once, until others have ended', async () => {
   const { lanes, sent } = backend({ maxWaiting: { callers: 3, weight: 10 } })
   const read = (key: string) => lanes.submit(key, { verb: 'read' })
