@@ -5,6 +5,7 @@
 // Each key with something to do has a chain of entries. Only the first of a chain is ready, so nothing can overtake it. An
 // operation either folds into the last entry of its chain, if that one has not left yet, or becomes a new one behind it.
 
+import { monotonicMs } from './clock.ts'
 import { Deadlines } from './deadlines.ts'
 
 export interface ChainsOptions<Op> {
@@ -21,7 +22,7 @@ export interface ChainsOptions<Op> {
 interface Caller<Answer> {
   resolve(answer: Answer): void
   reject(error: unknown): void
-  /** In ms since 1970. */
+  /** In ms of the monotonic clock. */
   readonly until: number
 }
 
@@ -79,7 +80,7 @@ export class Chains<Op, Answer> {
       reject(busy())
       return
     }
-    const caller = { resolve, reject, until: Date.now() + timeoutMs }
+    const caller = { resolve, reject, until: monotonicMs() + timeoutMs }
     this.#waiting.callers++
     if (this.#gate === undefined) this.#enter(key, op, caller)
     else void this.#gate.then(() => this.#enter(key, op, caller))
@@ -88,7 +89,7 @@ export class Chains<Op, Answer> {
   /** Resolves when all that was submitted before has ended, well or not. */
   async settled(): Promise<void> {
     await this.#gate
-    const until = Date.now() + this.#options.timeoutMs
+    const until = monotonicMs() + this.#options.timeoutMs
     const ends = Object.values(this.#chains).map(
       (chain) =>
         new Promise((resolve, reject) => {

@@ -2,6 +2,7 @@
 // where that is wanted, and gives no row that was not asked for. Must not know sessions or when they expire.
 
 import { answersOf, parametersOf } from './batches.ts'
+import { monotonicMs } from './clock.ts'
 import { Connection } from './connection.ts'
 import type { StoreError } from './errors.ts'
 import type { Batch } from './lanes.ts'
@@ -34,9 +35,9 @@ export class Database {
     this.#statements = statements(this.#names)
   }
 
-  /** When an operation that starts now has to end, in ms since 1970. */
+  /** When an operation that starts now has to end, in ms of the monotonic clock. */
   deadline(): number {
-    return Date.now() + this.#settings.timeoutMs
+    return monotonicMs() + this.#settings.timeoutMs
   }
 
   /** What came back for each sid: nothing where it has no row. @throws StoreError */

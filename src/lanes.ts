@@ -3,12 +3,13 @@
 // Must not know what an operation means, nor SQL, nor Postgres.
 
 import { Chains, type ChainsOptions, type Entry } from './chains.ts'
+import { soon } from './clock.ts'
 
 export interface Batch<Op> {
   /** All of one verb, of distinct keys. */
   readonly keys: readonly string[]
   readonly ops: readonly Op[]
-  /** When the last caller stops waiting, in ms since 1970. */
+  /** When the last caller stops waiting, in ms of the monotonic clock. */
   readonly until: number
 }
 
@@ -79,7 +80,7 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
   #schedule(lane: Lane<Op, Answer>): void {
     if (lane.scheduled) return
     lane.scheduled = true
-    setImmediate(() => {
+    soon(() => {
       lane.scheduled = false
       while (lane.free > 0 && lane.ready.length > 0) {
         const batch = this.#take(lane)

@@ -1,6 +1,7 @@
 // When to prune, and for how long. A timer starts with the store's first use, keeps no process alive, never overlaps
 // itself, and starts again when the last prune has ended. Is given what deletes a batch; must not know how.
 
+import { startTimer, stopTimer } from './clock.ts'
 import type { Settings } from './options.ts'
 
 /** What deletes expired rows, a batch at a time. */
@@ -40,7 +41,7 @@ export class Pruner {
   start(): void {
     const seconds = this.#settings.pruneSessionInterval
     if (this.#timer || this.#running !== undefined || this.#stopped || seconds === false) return
-    this.#timer = setTimeout(
+    this.#timer = startTimer(
       () => {
         this.prune().catch((error) => this.#settings.errorLog('Failed to prune sessions', error))
       },
@@ -51,7 +52,7 @@ export class Pruner {
   /** For good. A prune that is running ends with its batch. */
   stop(): void {
     this.#stopped = true
-    clearTimeout(this.#timer)
+    stopTimer(this.#timer)
   }
 
   /** Deletes batches until none is left. Who calls meanwhile gets the same. Resolves with the number of rows deleted. */
@@ -59,7 +60,7 @@ export class Pruner {
     this.#running ??= this.#batches().finally(() => {
       this.#running = undefined
       // The interval counts from the last prune, also from one that was called for by hand.
-      clearTimeout(this.#timer)
+      stopTimer(this.#timer)
       this.#timer = undefined
       this.start()
     })
