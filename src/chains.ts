@@ -9,7 +9,7 @@
 // era leave when it has.
 
 import { AsyncResource } from 'node:async_hooks'
-import { monotonicMs } from './clock.ts'
+import { inBackground, monotonicMs } from './clock.ts'
 import { Deadlines } from './deadlines.ts'
 
 export interface ChainsOptions<Op> {
@@ -89,7 +89,7 @@ export class Chains<Op, Answer> {
   readonly #chains: Record<string, Entry<Op, Answer>[]> = Object.create(null)
   readonly #waiting = { callers: 0, weight: 0 }
   #era: Era = { open: 0, onEnd: undefined, gate: { waiting: undefined } }
-  /** Resolves when the writes and tasks of all eras before the present one have ended. */
+  /** Resolves when the writes and tasks of all eras before the present one have ended. Is kept: belongs to no request. */
   #earlier: Promise<void> = Promise.resolve()
   readonly #deadlines: Deadlines
   readonly #graceMs: number
@@ -134,7 +134,7 @@ export class Chains<Op, Answer> {
     const ended = new Promise<void>((resolve) => {
       era.onEnd = resolve
     })
-    this.#earlier = this.#earlier.then(() => ended)
+    this.#earlier = inBackground(() => this.#earlier.then(() => ended))
     this.#era = { open: 0, onEnd: undefined, gate: era.gate }
     return this.#earlier
   }
@@ -159,7 +159,7 @@ export class Chains<Op, Answer> {
       gate.waiting = undefined
       for (const entry of waiting ?? []) this.#offer(entry)
     }
-    this.#earlier = Promise.allSettled([this.#earlier, turn]).then(open)
+    this.#earlier = inBackground(() => Promise.allSettled([this.#earlier, turn]).then(open))
     this.#era = { open: 0, onEnd: undefined, gate }
     return turn
   }

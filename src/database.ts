@@ -2,7 +2,7 @@
 // where that is wanted, and gives no row that was not asked for. Must not know sessions or when they expire.
 
 import { answersOf, parametersOf } from './batches.ts'
-import { monotonicMs } from './clock.ts'
+import { inBackground, monotonicMs } from './clock.ts'
 import { Connection } from './connection.ts'
 import type { StoreError } from './errors.ts'
 import type { Batch } from './lanes.ts'
@@ -110,10 +110,13 @@ export class Database {
 
   /** Success is remembered, failure is not: the next operation tries again. */
   #createOnce(until: number): Promise<void> {
-    this.#created ??= this.createTable(until).catch((error) => {
-      this.#created = undefined
-      throw error
-    })
+    // Kept for good: it must not keep the context of the request that came first.
+    this.#created ??= inBackground(() =>
+      this.createTable(until).catch((error) => {
+        this.#created = undefined
+        throw error
+      }),
+    )
     return this.#created
   }
 }
