@@ -168,7 +168,7 @@ const RULES: Readonly<Record<keyof Options, Rule>> = {
 }
 
 const REPLACED: Readonly<Record<string, string>> = {
-  pool: 'a postgres.js instance as `postgres`, or the connection settings of that pool as `conObject`',
+  pool: 'a postgres.js instance as `postgres`, or the settings of that pool, `pool.options`, as `conObject`',
   pgPromise: 'a postgres.js instance as `postgres`, or the connection settings as `conString` or `conObject`',
 }
 

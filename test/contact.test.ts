@@ -1,12 +1,16 @@
 // The first contact: what an app that used node-postgres has at hand leads to its database, under the store's name.
 
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createServer as createTlsServer, TLSSocket } from 'node:tls'
 import pg from 'pg'
 import { parse } from 'pg-connection-string'
 import postgres from 'postgres'
 import { generate } from 'selfsigned'
+import type { Options } from '../src/index.ts'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
 import { promises } from './support/promise.ts'
@@ -112,6 +116,53 @@ test('the key of a client certificate is presented, also out of a pool that hide
 test('sslnegotiation=direct encrypts from the first byte', async () => {
   const conObject = { ...(await listening(direct)), ssl: { ca: cert }, sslnegotiation: 'direct' }
   await withStore({ conObject }, (store) => store.length())
+})
+
+test('a URL means to `postgres()` what README says it does, and to `conString` what it means to node-postgres', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'contact-'))
+  writeFileSync(join(directory, 'ca.pem'), cert)
+  const socket = createServer((from) => {
+    const clear = connect(Number(here.port), here.hostname).on('error', () => {})
+    from
+      .on('error', () => {})
+      .pipe(clear)
+      .pipe(from)
+  })
+  await new Promise<void>((resolve) => socket.listen(join(directory, '.s.PGSQL.5432'), resolve))
+  const login = `${here.username}:${here.password}@`
+  const encrypted = `postgres://${login}127.0.0.1:${at.port}${here.pathname}`
+  const plain = `postgres://${login}${here.host}${here.pathname}`
+  const outcome = async (options: () => Options) => {
+    try {
+      return await withStore({ timeout: 1, ...options() }, (store) => store.length().then(() => 'works'))
+    } catch (error: any) {
+      return error.code ?? error.name
+    }
+  }
+  const unverified = 'DEPTH_ZERO_SELF_SIGNED_CERT'
+  for (const [url, asConString, asInstance] of [
+    [`${encrypted}?sslmode=require`, unverified, 'works'],
+    [`${encrypted}?sslmode=prefer`, unverified, 'works'],
+    [`${encrypted}?sslmode=verify-full`, unverified, unverified],
+    [`${encrypted}?sslmode=no-verify`, 'works', unverified],
+    [`${encrypted}?ssl=no-verify`, 'works', unverified],
+    [`${encrypted}?sslmode=verify-full&sslrootcert=${directory}/ca.pem`, 'works', unverified],
+    [`${plain}?sslmode=disable`, 'works', 'works'],
+    ...[
+      'channel_binding=prefer',
+      'gssencmode=disable',
+      'pgbouncer=true',
+      'schema=public',
+      'connection_limit=5',
+    ].map((parameter) => [`${plain}?${parameter}`, 'works', '42704'] as const),
+    [`${plain}?search_path=app`, 'works', '42P01'],
+    [`postgres://${login}/${parts.database}?host=${directory}`, 'works', 'ERR_INVALID_URL'],
+  ] as const) {
+    assert.equal(await outcome(() => ({ conString: url })), asConString, url)
+    assert.equal(await outcome(() => ({ postgres: postgres(url) })), asInstance, url)
+  }
+  socket.close()
+  rmSync(directory, { recursive: true })
 })
 
 test('no connection is left behind', async () => {
