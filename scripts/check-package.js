@@ -1,5 +1,5 @@
-// Checks the package as it would be published: what it exports, and its types for every way to import it. Packs into a
-// folder of its own, as attw would write the tarball into this one, and delete it and any other of that name.
+// Checks the package as it would be published: what it exports, and its types for every way to import it.
+// Packs into a folder of its own: attw would write the tarball into this one, and delete it, whoever made it.
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'

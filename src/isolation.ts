@@ -56,14 +56,14 @@ export function lentOptions(settings: Settings): DriverOptions {
   }
 }
 
-/** The driver compares the certificate with a name, and where the host is an IP address the name is `localhost`. */
+/** The driver compares the certificate of a server that is given by IP address with the name `localhost`. */
 function verified(ssl: unknown, [host, ...others]: string[]): unknown {
   const verifies = ssl === true || ssl === 'verify-full' || (typeof ssl === 'object' && ssl)
   if (!verifies || others.length > 0 || !isIP(host ?? '')) return ssl
   return { host, ...(typeof ssl === 'object' && ssl) }
 }
 
-/** Connections carry the store's name, unless the app chose another: the driver's own is the one nobody chose. */
+/** Connections carry the store's name unless the app chose one: nobody chose the driver's. */
 function named(connection: { application_name?: string }): object {
   const { application_name: name = 'postgres.js' } = connection
   return { ...connection, application_name: name === 'postgres.js' ? 'connect-postgres-simple' : name }

@@ -21,7 +21,7 @@ export interface Options {
    * A postgres.js instance (`postgres(url)`). Its settings are used for connections of the store's own; the instance
    * itself is neither queried nor ended, unless `isolate` is `false`. A transaction or a reserved connection is refused.
    *
-   * Wins over `conObject` and `conString`. These three are left out where they are not meant: undefined is refused.
+   * Wins over `conObject` and `conString`. Leave out what you do not mean: undefined is refused.
    */
   postgres?: Sql<any>
   /**
@@ -30,7 +30,7 @@ export interface Options {
    */
   conString?: string
   /**
-   * node-postgres' connection object, such as the `options` of a pool. Wins over `conString`, as in connect-pg-simple.
+   * node-postgres' connection object, such as the `options` of a pool. Wins over `conString`.
    */
   conObject?: ConObject
   /** Name of the table; a dot is part of the name. @default 'session' */
@@ -47,8 +47,9 @@ export interface Options {
   /** `touch` does nothing. @default false */
   disableTouch?: boolean | undefined
   /**
-   * In seconds. A touch that would move the expiry by less than this is not sent. A tenth of the session's lifetime
-   * counts where that is less, so that a session in use does not end. @default 0: every touch is sent
+   * In seconds. A touch that would move the expiry by less than this is not sent. A tenth of the session's
+   * lifetime counts where that is less, so that a session in use does not end.
+   * @default 0: every touch is sent
    */
   touchInterval?: number | undefined
   /** Seconds between two prunes; `false` never prunes by timer. @default 60 */

@@ -1,5 +1,5 @@
-// A connection URL, as node-postgres understands it. Gives the keys of node-postgres' connection object. Must not know
-// what becomes of them.
+// A connection URL, as node-postgres understands it. Gives the keys of node-postgres' connection object.
+// Must not know what becomes of them.
 
 import { sslOfParameters } from './ssl.ts'
 
@@ -19,17 +19,18 @@ const TAKEN = words(
 )
 
 /**
- * Parameters that URLs carry for libpq, poolers and other drivers. node-postgres takes no notice of them, or has made
- * `ssl` of them, and they are no settings of a server's session.
+ * Parameters that URLs carry for libpq, poolers and other drivers. node-postgres takes no notice of them, or
+ * has made `ssl` of them, and they are no settings of a server's session.
  */
 export const IGNORED: readonly string[] = words(
   'channel_binding db dbname encoding gssdelegation gssencmode gsslib hostaddr keepalives keepalives_count',
-  'keepalives_idle keepalives_interval krbsrvname load_balance_hosts max_protocol_version min_protocol_version',
-  'passfile require_auth requirepeer requiressl scram_client_key scram_server_key service servicefile',
-  'ssl_max_protocol_version ssl_min_protocol_version sslcert sslcertmode sslcompression sslcrl sslcrldir sslkey',
-  'sslkeylogfile sslmode sslpassword sslrootcert sslsni target_session_attrs tcp_user_timeout uselibpqcompat',
-  'connection_limit endpoint pgbouncer pool_mode pool_timeout prepareThreshold schema socket_timeout sslaccept',
-  'sslidentity statement_cache_size supa workaround',
+  'keepalives_idle keepalives_interval krbsrvname load_balance_hosts max_protocol_version',
+  'min_protocol_version passfile require_auth requirepeer requiressl scram_client_key scram_server_key',
+  'service servicefile ssl_max_protocol_version ssl_min_protocol_version sslcert sslcertmode sslcompression',
+  'sslcrl sslcrldir sslkey sslkeylogfile sslmode sslpassword sslrootcert sslsni target_session_attrs',
+  'tcp_user_timeout uselibpqcompat',
+  'connection_limit endpoint pgbouncer pool_mode pool_timeout prepareThreshold schema socket_timeout',
+  'sslaccept sslidentity statement_cache_size supa workaround',
 )
 
 /**

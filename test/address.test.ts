@@ -127,9 +127,9 @@ test('a pool’s options lead where the pool leads, with its password and its ke
 
 test('a URL that pg-connection-string has parsed means what it means to node-postgres', () => {
   const everything =
-    'sslmode=verify-full&channel_binding=require&application_name=shop&options=-c%20geqo%3Doff&pgbouncer=true' +
-    '&target_session_attrs=read-write&schema=public&connection_limit=5&gssencmode=disable&connect_timeout=3' +
-    '&statement_timeout=5s&sslnegotiation=direct&keepalives=1&client_encoding=utf8'
+    'sslmode=verify-full&channel_binding=require&application_name=shop&options=-c%20geqo%3Doff' +
+    '&pgbouncer=true&target_session_attrs=read-write&schema=public&connection_limit=5&gssencmode=disable' +
+    '&connect_timeout=3&statement_timeout=5s&sslnegotiation=direct&keepalives=1&client_encoding=utf8'
   for (const url of [
     `postgres://ann:hush@db.example:6543/shop?${everything}`,
     'postgres://ann:hush@db.example/shop?uselibpqcompat=true&sslmode=require',

@@ -1,4 +1,4 @@
-// The first contact: what an app that used node-postgres has at hand leads to its database, under the store's name.
+// The first contact: what an app that used node-postgres has at hand leads to its database.
 
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -86,7 +86,7 @@ test('a pool’s options, a parsed URL and a URL reach the database of the pool'
   assert.equal((await db.sql`select from session where sid like 'contact-%'`).length, 6)
 })
 
-test('connections are the store’s by name, also beside the app’s own, unless the app has named them', async () => {
+test('connections are the store’s by name, beside the app’s own, unless the app has named them', async () => {
   const sql = postgres(db.url, { max: 1 })
   const named = postgres(db.url, { max: 1, connection: { application_name: 'shop' } })
   await withStore({ postgres: sql }, async (store) => {
@@ -118,7 +118,7 @@ test('sslnegotiation=direct encrypts from the first byte', async () => {
   await withStore({ conObject }, (store) => store.length())
 })
 
-test('a URL means to `postgres()` what README says it does, and to `conString` what it means to node-postgres', async () => {
+test('a URL means to `postgres()` and to `conString` what README says of each', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'contact-'))
   writeFileSync(join(directory, 'ca.pem'), cert)
   const socket = createServer((from) => {
