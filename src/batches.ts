@@ -28,7 +28,7 @@ export function parametersOf({ keys, ops }: Batch<Operation>, now: number, time:
   const begin = [separator, sids, time.latest, patience]
   if (verb === 'destroy') return begin
   // Texts come last: for what follows a large one the driver copies it to a larger buffer.
-  if (verb === 'upsert') return [...begin, all('expire'), all('sess')]
+  if (verb === 'upsert' || verb === 'insert') return [...begin, all('expire'), all('sess')]
   const change = [...begin, all('expire'), all('floor')]
   if (verb === 'touch') return change
   return verb === 'update' ? [...change, all('sess')] : [...change, all('sess'), all('was')]

@@ -53,6 +53,7 @@ export type Statements = Readonly<
   Record<
     | 'get'
     | 'upsert'
+    | 'insert'
     | 'update'
     | 'replace'
     | 'touch'
@@ -130,6 +131,16 @@ export function statements({ table }: Names): Statements {
       order by o.sid
       on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire where ${inTime('$3')}
       returning s.sid::text`,
+
+    /** As upsert, but leaves a row that is there as it is. Gives, of each that was not, the text that it holds. */
+    insert: `
+      insert into ${table} as s (sid, sess, expire)
+      select o.sid, o.sess::json, ${seconds('o.expire')}
+      from unnest(${array('$2')}, ${array('$5')}, ${array('$6')}) as o(sid, expire, sess)
+      where ${patience('$4')} and ${inTime('$3')}
+      order by o.sid
+      on conflict (sid) do nothing
+      returning s.sid::text, s.sess::text`,
 
     /** $1 separator, $2 sids, $3 latest moment, $4 ms to wait for a lock, $5 expiries, $6 floors, $7 texts */
     update: `
