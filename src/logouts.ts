@@ -17,7 +17,7 @@ export class Logouts {
   /** The number of the last logout that may be forgotten. */
   #forgotten = 0
 
-  constructor(remembered = REMEMBERED) {
+  constructor(remembered: number = REMEMBERED) {
     this.#remembered = remembered
   }
 
@@ -52,4 +52,4 @@ export class Logouts {
 }
 
 /** Of all stores of the process: two of them may be on one table. */
-export const logouts = new Logouts()
+export const logouts: Logouts = new Logouts()
