@@ -73,7 +73,8 @@ test('a save that may be in conflict shares its fate with no save and no touch',
   const create: Operation = { verb: 'upsert', sess: '"c"', expire: 9, floor: 0 }
   const destroy: Operation = { verb: 'destroy' }
   for (const save of [replace, insert]) {
-    for (const other of [touch, create, save] as Operation[]) {
+    const others: Operation[] = [touch, create, save]
+    for (const other of others) {
       assert.equal(fold(save, other), undefined, `${save.verb}, ${other.verb}`)
       assert.equal(fold(other, save), undefined, `${other.verb}, ${save.verb}`)
     }
