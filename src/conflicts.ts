@@ -1,5 +1,5 @@
-// What a save becomes where `onConflict` compares, step by step: its first statement, and what has to follow its answer.
-// Must not know how a statement is sent.
+// What a save becomes where `onConflict` compares: its first operation, and the one that has to follow each
+// answer. Must not know how an operation is sent.
 
 import { conflict } from './errors.ts'
 import { merge } from './merge.ts'
@@ -8,12 +8,12 @@ import type { Settings } from './options.ts'
 import type { Columns } from './query.ts'
 import { encode, type Loaded, parse } from './session.ts'
 
-// No row holds it: it is no JSON. What the row does hold is then the first thing that the save learns.
+// No row holds this text, as it is no JSON: the first answer then tells what the row does hold.
 const UNKNOWN = ' '
 
 const never = () => false
 
-/** @param mayBeMissing whether the row can be missing without a logout; asked when the save's turn has come */
+/** @param mayBeMissing whether the row can be missing without a logout; asked when it was not found */
 export function replaceOf(
   loaded: Loaded,
   save: Pick<Replace, 'sess' | 'expire' | 'floor'>,
@@ -41,7 +41,7 @@ export function followUp(
   answer: Columns | undefined,
   settings: Pick<Settings, 'onConflict' | 'serializer'>,
 ): Promise<Operation> | undefined {
-  // Once a row was seen, that it is missing is a logout.
+  // A row that was seen and is missing later was destroyed.
   const seen: Replace = { ...op, verb: 'replace', mayBeMissing: never }
   if (op.verb === 'insert') return answer ? undefined : Promise.resolve(seen)
   if (!answer) return op.mayBeMissing() ? Promise.resolve({ ...op, verb: 'insert' }) : undefined
@@ -54,7 +54,7 @@ async function resolve(
   row: string,
   { onConflict, serializer }: Pick<Settings, 'onConflict' | 'serializer'>,
 ): Promise<Operation> {
-  // Only now: an earlier save of the same request, which this one did not wait for, is no conflict.
+  // Asked this late because an earlier save of the same request may have ended meanwhile; it is no conflict.
   const known = op.lastKnown()
   const merges = onConflict === 'merge' && known !== undefined
   // A session that was not loaded is stored whatever there is.

@@ -1,15 +1,15 @@
-// Which sessions this process has logged out lately. Promises that no logout is overlooked: where one may be forgotten, the
-// answer is that there was one. Must not know sessions, rows or when anything expires.
+// Which sids this process has logged out lately. Promises that no logout is overlooked: where one may be
+// forgotten, the answer is that there was one. Must not know sessions, rows or when anything expires.
 
-/** So many logouts at least are remembered by their sid. */
+/** At least so many logouts are remembered by their sid. */
 const REMEMBERED = 50_000
 
 export class Logouts {
   readonly #remembered: number
   #count = 0
   /**
-   * The number of each sid's last logout. Two generations: when the later one is full, the earlier one is forgotten.
-   * Objects, not Maps: a sid is often a slice of a whole header, which the key of a Map would keep alive.
+   * The number of each sid's last logout. Two generations: when the later one is full, the earlier one is
+   * forgotten. Objects, not Maps: a sid is often a slice of a whole header, which a Map's key would keep alive.
    */
   #later: Record<string, number> = Object.create(null)
   #earlier: Record<string, number> = Object.create(null)
@@ -21,7 +21,7 @@ export class Logouts {
     this.#remembered = remembered
   }
 
-  /** How many there were. Who keeps this number can ask later what happened since. */
+  /** How many logouts there were. A caller that keeps this number can ask later what happened since. */
   get count(): number {
     return this.#count
   }
@@ -51,5 +51,5 @@ export class Logouts {
   }
 }
 
-/** Of all stores of the process: two of them may be on one table. */
+/** One for all stores of the process, as two of them may be on one table. */
 export const logouts: Logouts = new Logouts()

@@ -71,7 +71,7 @@ export class Rows {
 
   /** Gives the session by a call, not a promise: see `ask`. */
   get(sid: string, resolve: (session: SessionData | null) => void, reject: (error: unknown) => void): void {
-    // A logout that is issued from now on is one since the session was loaded.
+    // Taken now: a logout that is issued while the row is read comes after it.
     const before = logouts.count
     const answer = (row: Columns | undefined) => {
       try {
@@ -192,7 +192,7 @@ export class Rows {
     this.#pruner.start()
   }
 
-  /** A row that has expired since may have been pruned: that it is missing is no logout, unless we know of one. */
+  /** A row that has expired since may have been pruned. It is not missing for that if we destroyed it. */
   #mayBeMissing({ sid, expire, logouts: before }: Loaded): boolean {
     return expire < now() && !logouts.since(before, sid)
   }

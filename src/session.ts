@@ -129,9 +129,9 @@ function unreadable(why: string): StoreError {
 export interface Loaded {
   readonly by: LoadedSessions
   readonly sid: string
-  /** In seconds: the row's expiry, as last read or written through this object. 0 until a new session is stored. */
+  /** In seconds: the row's expiry, as last read or written through this object. 0 before the first save. */
   expire: number
-  /** How many logouts there had been in this process. */
+  /** How many logouts there had been in this process when the session was loaded. */
   readonly logouts: number
   /** Only where conflicts matter: what this object was as last read or saved, and what the row held then. */
   texts: { readonly base: string; readonly row: string } | undefined
@@ -167,7 +167,7 @@ class Mark extends Given {
   }
 }
 
-/** Whether it is express-session's own `Session` of this sid: it has its request and id where no text shows them. */
+/** Whether it is express-session's own `Session` of this sid, which hides its request and id from JSON. */
 function isNew(session: unknown, sid: string): session is object {
   if (typeof session !== 'object' || session === null || !Object.hasOwn(session, 'req')) return false
   const id = Object.getOwnPropertyDescriptor(session, 'id')
@@ -181,8 +181,8 @@ export class LoadedSessions {
   }
 
   /**
-   * For a session that is about to be stored and was not loaded. What express-session made for a request is from now on
-   * as good as loaded. Any other object stays unknown: who gives it twice wants it stored twice.
+   * For a session that is about to be stored and was not loaded. One that express-session made for a request
+   * counts as loaded from now on. Any other object stays unknown, so that each `set` of it stores it.
    */
   begin(session: unknown, sid: string, logouts: number): Loaded | undefined {
     // One that another store loaded is that store's.

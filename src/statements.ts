@@ -132,7 +132,7 @@ export function statements({ table }: Names): Statements {
       on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire where ${inTime('$3')}
       returning s.sid::text`,
 
-    /** As upsert, but leaves a row that is there as it is. Gives, of each that was not, the text that it holds. */
+    /** As upsert, but changes no row that is there. Gives the text that each inserted row holds. */
     insert: `
       insert into ${table} as s (sid, sess, expire)
       select o.sid, o.sess::json, ${seconds('o.expire')}

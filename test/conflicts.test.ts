@@ -121,7 +121,7 @@ test('a new session is stored in any case', () =>
     assert.equal((await row(db.sql, 'new')).n, 1)
   }))
 
-test('a save that a logout of the same moment overtook is a success, and so is the next save of the request', async () => {
+test('a save that a logout of the same moment overtook is a success, and so is the next save', async () => {
   for (const options of [merging, refusing]) {
     await withStore(options, async (store) => {
       for (const first of ['save', 'destroy']) {
@@ -189,7 +189,7 @@ test('error: a touch of the same moment does not fail with the save that is in c
     assert.ok(found.inSeconds > 4900)
   }))
 
-test('a request that outlives the expiry it loaded compares all the same, where others prolonged the row', async () => {
+test('a request that outlives the expiry it loaded compares with a row that others prolonged', async () => {
   await withStore(merging, (merger) =>
     withStore(refusing, async (refuser) => {
       for (const sid of ['merge', 'refuse', 'same', 'pruned', 'appears'])
@@ -198,7 +198,8 @@ test('a request that outlives the expiry it loaded compares all the same, where 
       for (const sid of ['merge', 'appears', 'pruned']) sessions[sid] = await load(merger, sid)
       for (const sid of ['refuse', 'same']) sessions[sid] = await load(refuser, sid)
       for (const sid of ['merge', 'refuse']) await change(sid, { theirs: 1 })
-      await db.sql`update session set expire = expire + interval '1 hour' where sid in ('merge', 'refuse', 'same')`
+      await db.sql`
+        update session set expire = expire + interval '1 hour' where sid in ('merge', 'refuse', 'same')`
       await new Promise((resume) => setTimeout(resume, 2100))
       await db.sql`delete from session where sid in ('pruned', 'appears')`
       for (const session of Object.values(sessions)) Object.assign(session, sessionOf({ mine: 1 }))
@@ -215,9 +216,9 @@ test('a request that outlives the expiry it loaded compares all the same, where 
       // One that another stores between the look and the insert, which waits for it.
       let saved: Promise<void> | undefined
       await db.sql.begin(async (other) => {
+        const theirs = JSON.stringify(sessionOf({ n: 1, theirs: 2 }))
         await other`
-          insert into session
-          values ('appears', ${JSON.stringify(sessionOf({ n: 1, theirs: 2 }))}::text::json, now() + interval '1 hour')`
+          insert into session values ('appears', ${theirs}::text::json, now() + interval '1 hour')`
         saved = merger.set('appears', sessions['appears'])
         await new Promise((resume) => setTimeout(resume, 100))
       })
@@ -227,7 +228,7 @@ test('a request that outlives the expiry it loaded compares all the same, where 
   )
 })
 
-test('a new session of express-session compares from its second save on, also where the column is jsonb', async () => {
+test('a new session of express-session compares from its second save on, also in jsonb', async () => {
   await db.sql`create table binary_new (sid text primary key, sess jsonb not null, expire timestamp not null)`
   for (const tableName of ['session', 'binary_new']) {
     const alter = (sid: string) =>

@@ -97,7 +97,7 @@ test('a new session, a plain object, and a loaded session under another sid are 
     assert.equal((await row(db.sql, 'plain')).n, 2)
   }))
 
-test('what this process logged out is not brought back by a request that outlives the expiry it loaded, in any mode', async () => {
+test('a request that outlives the expiry it loaded does not bring back what this process logged out', async () => {
   const outlive = (options: (typeof modes)[number]) =>
     withStore(options, async (store) => {
       const named = (name: string) => `outlived-${options.onConflict}-${name}`
@@ -136,7 +136,7 @@ test('the same for clear()', () =>
     assert.equal(await store.length(), 1)
   }))
 
-test('a new session that was stored once is not brought back by its next save, whoever logged out', async () => {
+test('a new session that was stored once is not brought back by its next save', async () => {
   for (const options of modes) {
     await withStore(options, async (store) => {
       const session = begun(store, 'begun', { n: 1 })

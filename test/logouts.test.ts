@@ -9,7 +9,7 @@ import { promises } from './support/promise.ts'
 
 const test = promises('logouts')
 
-test('no logout is overlooked, and as many of the last ones as it remembers are told apart from others', () => {
+test('no logout is overlooked, and the last ones are told apart from those of others', () => {
   const remembered = 5
   const sid = fc.constantFrom('a', 'b', 'c', 'd', '__proto__', 'constructor', '7')
   const event = fc.oneof({ weight: 20, arbitrary: sid }, { weight: 1, arbitrary: fc.constant(undefined) })
