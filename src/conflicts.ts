@@ -43,7 +43,12 @@ export function followUp(
 ): Promise<Operation> | undefined {
   // A row that was seen and is missing later was destroyed.
   const seen: Replace = { ...op, verb: 'replace', mayBeMissing: never }
-  if (op.verb === 'insert') return answer ? undefined : Promise.resolve(seen)
+  if (op.verb === 'insert') {
+    if (answer) return undefined
+    const { mine: sess, expire, floor } = op
+    // A new session is stored whatever there is.
+    return Promise.resolve(op.lastKnown() ? seen : { verb: 'upsert', sess, expire, floor })
+  }
   if (!answer) return op.mayBeMissing() ? Promise.resolve({ ...op, verb: 'insert' }) : undefined
   return answer[1] === 'true' ? undefined : resolve(seen, answer[2] as string, settings)
 }
@@ -57,7 +62,6 @@ async function resolve(
   // Asked this late because an earlier save of the same request may have ended meanwhile; it is no conflict.
   const known = op.lastKnown()
   const merges = onConflict === 'merge' && known !== undefined
-  // A session that was not loaded is stored whatever there is.
   if (!known || (known.row === row && (!merges || known.base === row))) {
     return { ...op, sess: op.mine, was: row }
   }

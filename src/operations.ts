@@ -20,7 +20,7 @@ export interface Replace {
   readonly was: string
   /** What the request made of the session: `sess` is that, or a merge of it and what others stored. */
   readonly mine: string
-  /** What the request knows by now, as it may have saved meanwhile. Undefined for a session not stored yet. */
+  /** What the request knows by now, as it may have saved meanwhile. Undefined if that is nothing. */
   lastKnown(): { readonly base: string; readonly row: string } | undefined
   /** Whether the row can be missing without a logout. */
   mayBeMissing(): boolean
@@ -35,8 +35,8 @@ export interface Replace {
 export function fold(earlier: Operation, later: Operation): Operation | undefined {
   if (earlier.verb === 'get' || later.verb === 'get') return earlier.verb === later.verb ? later : undefined
   if (later.verb === 'destroy') return later
-  // After a destroy an update or touch finds nothing. An insert must find nothing either, also in columns that
-  // are not ours.
+  // After a destroy an update or touch finds nothing. An insert must find nothing either, also in columns
+  // that are not ours.
   if (earlier.verb === 'destroy') {
     return later.verb === 'upsert' || later.verb === 'insert' ? undefined : earlier
   }

@@ -90,7 +90,7 @@ export class Rows {
     }
   }
 
-  /** A loaded session updates its row, so that what was destroyed meanwhile stays so. Any other is stored in any case. */
+  /** A loaded session updates its row, so that a destroyed one stays so. Any other is stored in any case. */
   async set(sid: string, session: SessionData): Promise<void> {
     this.#begin(sid)
     const loaded = this.#loaded.of(session, sid) ?? this.#loaded.begin(session, sid, logouts.count)
@@ -119,7 +119,8 @@ export class Rows {
     // A row that was alive when loaded and expired of itself during the request is not gone for this request.
     const floor = Math.min(now(), Math.floor(loaded?.expire || Number.POSITIVE_INFINITY))
     await this.#lanes.submit(sid, { verb: 'touch', expire, floor })
-    if (loaded) loaded.expire = expire
+    // A touch stores nothing: a new session whose first save failed stays new.
+    if (loaded?.expire) loaded.expire = expire
   }
 
   async destroy(sid: string): Promise<void> {
