@@ -9,7 +9,7 @@ export class Logouts {
   #count = 0
   /**
    * The number of each sid's last logout. Two generations: when the later one is full, the earlier one is
-   * forgotten. Objects, not Maps: a sid is often a slice of a header, which the key of a Map would keep alive.
+   * forgotten. Objects, not Maps: a sid is often a slice of a header, which a key of a Map keeps alive.
    */
   #later: Record<string, number> = Object.create(null)
   #earlier: Record<string, number> = Object.create(null)
