@@ -2,15 +2,23 @@
 // where that is wanted, and gives no row that was not asked for. Must not know sessions or when they expire.
 
 import { answersOf, parametersOf } from './batches.ts'
-import { monotonicMs } from './clock.ts'
+import { inBackground, monotonicMs } from './clock.ts'
 import { Connection } from './connection.ts'
 import type { StoreError } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
 import type { Settings } from './options.ts'
-import type { Columns, Parameters } from './query.ts'
+import type { Columns, Parameters, TimeLeft } from './query.ts'
 import { now } from './session.ts'
-import { type Names, names, type Statements, statements } from './statements.ts'
+import {
+  type Names,
+  names,
+  type ParameterName,
+  type Statement,
+  type StatementName,
+  type Statements,
+  statements,
+} from './statements.ts'
 import { createTable } from './table.ts'
 
 export const codeOf = (error: unknown): string => (error as StoreError).code
@@ -19,6 +27,9 @@ export const codeOf = (error: unknown): string => (error as StoreError).code
 export const LOCKED = '55P03'
 
 const none: Parameters = () => []
+
+/** What a statement is given, by name; made for each attempt. */
+export type Values = (time: TimeLeft) => Partial<Record<ParameterName, string | number>>
 
 export class Database {
   readonly #settings: Settings
@@ -43,7 +54,12 @@ export class Database {
   /** What came back for each sid: nothing where it has no row. @throws StoreError */
   async run(batch: Batch<Operation>): Promise<(Columns | undefined)[]> {
     const { verb } = batch.ops[0] as Operation
-    const rows = await this.query(verb, (time) => parametersOf(batch, now(), time), batch.until)
+    const form = batch.passesOverHeld
+      ? { ...this.#statements, ...this.#statements.passingOver }
+      : this.#statements
+    const statement = form[verb]
+    const parameters: Parameters = (time) => parametersOf(statement, batch, now(), time)
+    const rows = await this.#send(statement, parameters, batch.until)
     try {
       return answersOf(batch, rows)
     } catch (error) {
@@ -53,14 +69,19 @@ export class Database {
   }
 
   /** @throws StoreError */
-  async query(
-    name: keyof Statements,
-    parameters: Parameters,
-    until: number = this.deadline(),
-  ): Promise<Columns[]> {
+  query(name: StatementName, values: Values, until: number = this.deadline()): Promise<Columns[]> {
+    const statement = this.#statements[name]
+    const parameters: Parameters = (time) => {
+      const given = values(time)
+      return statement.parameters.map((each) => String(given[each]))
+    }
+    return this.#send(statement, parameters, until)
+  }
+
+  async #send({ text }: Statement, parameters: Parameters, until: number): Promise<Columns[]> {
     if (this.#settings.createTableIfMissing) await this.#createOnce(until)
     try {
-      return await this.#connection.query(this.#statements[name], parameters, until)
+      return await this.#connection.query(text, parameters, until)
     } catch (error) {
       // Dropped meanwhile: the next operation creates it again, if that is wanted.
       if (codeOf(error) === '42P01') this.#created = undefined
@@ -69,15 +90,15 @@ export class Database {
   }
 
   /** For a statement that gives a number. */
-  async count(name: keyof Statements, parameters: Parameters): Promise<number> {
-    const [row] = await this.query(name, parameters)
+  async count(name: StatementName, values: Values, until: number): Promise<number> {
+    const [row] = await this.query(name, values, until)
     return Number(row?.[0])
   }
 
   createTable(until: number = this.deadline()): Promise<void> {
     const run = (text: string) => this.#connection.query(text, none, until)
     return createTable(this.#names, {
-      exists: async () => (await run(this.#statements.exists))[0]?.[0] === 'true',
+      exists: async () => (await run(this.#statements.exists.text))[0]?.[0] === 'true',
       create: run,
     })
   }
@@ -89,10 +110,13 @@ export class Database {
 
   /** Success is remembered, failure is not: the next operation tries again. */
   #createOnce(until: number): Promise<void> {
-    this.#created ??= this.createTable(until).catch((error) => {
-      this.#created = undefined
-      throw error
-    })
+    // Kept for good: it must not keep the context of the request that came first.
+    this.#created ??= inBackground(() =>
+      this.createTable(until).catch((error) => {
+        this.#created = undefined
+        throw error
+      }),
+    )
     return this.#created
   }
 }

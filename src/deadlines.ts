@@ -1,7 +1,7 @@
 // One timer for the deadlines of all callers, instead of one each: there can be 100,000 a second, and hardly one is ever
 // missed. Must not know who they are.
 
-import { monotonicMs, startTimer, stopTimer } from './clock.ts'
+import { monotonicMs, soon, startTimer, stopTimer } from './clock.ts'
 
 export class Deadlines {
   readonly #sweep: (now: number) => number
@@ -22,13 +22,14 @@ export class Deadlines {
     if (this.#timer && this.#due <= until) return
     stopTimer(this.#timer)
     this.#due = until
-    this.#timer = startTimer(
-      () => {
-        this.#timer = undefined
-        const next = this.#sweep(monotonicMs())
-        if (next < Number.POSITIVE_INFINITY) this.add(next)
-      },
-      Math.max(until - monotonicMs(), this.#precisionMs),
-    ).unref()
+    const meet = () => {
+      this.#timer = undefined
+      const next = this.#sweep(monotonicMs())
+      if (next < Number.POSITIVE_INFINITY) this.add(next)
+    }
+    // Not at once: where something else kept the event loop from running, the timers come before the answers that have
+    // arrived meanwhile.
+    const delayMs = Math.max(until - monotonicMs(), this.#precisionMs)
+    this.#timer = startTimer(() => soon(meet), delayMs).unref()
   }
 }

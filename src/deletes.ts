@@ -10,11 +10,11 @@ const NOT_POSSIBLE = /^(0A|42)/
 export function deletes(database: Database): Deletes {
   return {
     async oldest(limit, from) {
-      const [row] = await database.query('prune', () => [String(now()), String(limit), from])
+      const [row] = await database.query('prune', () => ({ now: now(), limit, from }))
       return { count: Number(row?.[0]), last: row?.[1] ?? '' }
     },
     async onPages(from, upTo) {
-      const pages = () => [String(now()), String(from), String(upTo)]
+      const pages = () => ({ now: now(), from, upTo })
       const [row] = await database.query('prunePages', pages).catch((error) => {
         if (codeOf(error) === LOCKED) return database.query('prunePagesUnlocked', pages)
         if (NOT_POSSIBLE.test(codeOf(error))) return [['0', 'false', '0']]

@@ -1,7 +1,7 @@
 // When to prune, and for how long. A timer starts with the store's first use, keeps no process alive, never overlaps
 // itself, and starts again when the last prune has ended. Is given what deletes a batch; must not know how.
 
-import { startTimer, stopTimer } from './clock.ts'
+import { inBackground, startTimer, stopTimer } from './clock.ts'
 import type { Settings } from './options.ts'
 
 /** What deletes expired rows, a batch at a time. */
@@ -102,7 +102,7 @@ export class Pruner {
 
   #delayMs(intervalMs: number): number {
     try {
-      const delay = this.#settings.pruneSessionRandomizedInterval(intervalMs)
+      const delay = inBackground(() => this.#settings.pruneSessionRandomizedInterval(intervalMs))
       // What setTimeout cannot do it does at once, and again at once: a busy loop of deletes.
       if (delay >= 0 && delay <= 2_147_483_647) return delay
       throw new RangeError(`Expected milliseconds from 0 to 2147483647, got ${delay}`)

@@ -2,7 +2,7 @@
 // Must not know whose the connection is, nor what the statement means, but for the greeting that each connection begins with.
 
 import type { Sql } from 'postgres'
-import { monotonicMs, startTimer, stopTimer } from './clock.ts'
+import { monotonicMs, soon, startTimer, stopTimer } from './clock.ts'
 import { mismatch, StoreError, timedOut } from './errors.ts'
 import { GREETING, STATEMENT_LATE } from './statements.ts'
 
@@ -54,16 +54,23 @@ export function answer(
   giveUp: () => void,
 ): Promise<Columns[]> {
   return new Promise<Columns[]>((resolve, reject) => {
-    const timer = startTimer(() => {
+    let ended = false
+    const late = () => {
+      if (ended) return
       giveUp()
       reject(timedOut())
-    }, until - monotonicMs())
+    }
+    // Not at once: where something else kept the event loop from running, the answer may lie in the socket.
+    const timer = startTimer(() => soon(late), until - monotonicMs())
     sql
       .unsafe(text, [...parameters], { prepare: true })
       .values()
       .then((result) => resolve(rowsOf(result)))
       .catch(reject)
-      .finally(() => stopTimer(timer))
+      .finally(() => {
+        ended = true
+        stopTimer(timer)
+      })
   })
 }
 

@@ -131,8 +131,20 @@ test('the same for clear()', () =>
     await new Promise((resume) => setTimeout(resume, 2100))
     await store.set('cleared', Object.assign(session, sessionOf()))
     assert.equal(await store.length(), 0)
-    const later = sessionOf({}, 1)
-    await store.set('cleared', later)
+    await store.set('cleared', sessionOf({ n: 0 }, 2))
+    // One that reads while the clear waits.
+    let cleared: Promise<void> | undefined
+    let read: SessionData | undefined
+    await db.sql.begin(async (holder) => {
+      await holder`select from cleared.session for update`
+      cleared = store.clear()
+      read = (await store.get('cleared')) as SessionData
+    })
+    await cleared
+    await new Promise((resume) => setTimeout(resume, 3100))
+    await store.set('cleared', Object.assign(read as SessionData, sessionOf()))
+    assert.equal(await store.length(), 0)
+    await store.set('cleared', sessionOf())
     assert.equal(await store.length(), 1)
   }))
 

@@ -2,10 +2,11 @@
 
 import assert from 'node:assert/strict'
 import { type Deletes, Pruner } from '../src/prune.ts'
-import { names, statements } from '../src/statements.ts'
+import { names, type Statement, statements } from '../src/statements.ts'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
 import { promises } from './support/promise.ts'
+import { execute } from './support/statement.ts'
 import { putRow, Store, withStore } from './support/store.ts'
 
 const db = await database('prune')
@@ -33,7 +34,7 @@ test('all expired rows are deleted, in several batches, and their number is give
 
 test('a batch takes those that expired first', async () => {
   await fill(10)
-  const [deleted] = await db.sql.unsafe(prune, [String(Date.now() / 1000), '3', '']).values()
+  const [deleted] = await execute(db.sql, prune, { now: Date.now() / 1000, limit: 3, from: '' })
   assert.equal(deleted?.[0], '3')
   assert.deepEqual(await left(), [1, 2, 3, 4, 5, 6, 7].map((n) => `dead-${n}`).concat('live'))
 })
@@ -52,7 +53,7 @@ test('while one instance works, the others return 0', async () => {
   await fill(10)
   await withStore(at, async (store) => {
     await db.sql.begin(async (sql) => {
-      await sql.unsafe(prune, [String(Date.now() / 1000), '1', ''])
+      await execute(sql, prune, { now: Date.now() / 1000, limit: 1, from: '' })
       assert.equal(await store.pruneSessions(), 0)
     })
     assert.equal(await store.pruneSessions(), 9)
@@ -65,7 +66,7 @@ test('instances that prune different tables do not keep each other from it', asy
   await db.sql`insert into other.session values ('dead', '{"cookie":{}}', now() - interval '1 day')`
   await withStore({ ...at, schemaName: 'other' }, (store) =>
     db.sql.begin(async (sql) => {
-      await sql.unsafe(prune, [String(Date.now() / 1000), '1', ''])
+      await execute(sql, prune, { now: Date.now() / 1000, limit: 1, from: '' })
       assert.equal(await store.pruneSessions(), 1)
     }),
   )
@@ -230,9 +231,9 @@ test('going page by page it passes over locked rows, and deletes nothing where i
     const [size] = await db.sql`select pg_relation_size('session') / 8192 as pages`
     return Number(size?.['pages'])
   }
-  const now = String(Date.now() / 1000)
-  const run = (sql: Pick<typeof db.sql, 'unsafe'>, text: string, upTo: number) =>
-    sql.unsafe(text, [now, '0', String(upTo)]).values()
+  const now = Date.now() / 1000
+  const run = (sql: Pick<typeof db.sql, 'unsafe'>, statement: Statement, upTo: number) =>
+    execute(sql, statement, { now, from: 0, upTo })
   await db.sql`truncate session`
   await fill(20_000)
   await putRow(db.sql, 'live', {}, 60)
@@ -277,8 +278,8 @@ test('a partitioned table is pruned by expiry only: a place in it is one of each
   })
   await db.sql`update parted.session set expire = now() - interval '1 hour'`
   const parted = statements(names('session', 'parted'))
-  for (const text of [parted.prunePages, parted.prunePagesUnlocked]) {
-    const found = await db.sql.unsafe(text, [String(Date.now() / 1000), '0', '200']).values()
+  for (const statement of [parted.prunePages, parted.prunePagesUnlocked]) {
+    const found = await execute(db.sql, statement, { now: Date.now() / 1000, from: 0, upTo: 200 })
     assert.deepEqual([...found[0]!], ['0', 'false', '0'])
   }
 })
