@@ -87,6 +87,7 @@ function statement<const Name extends ParameterName>(
 type Change = 'upsert' | 'update' | 'replace' | 'touch' | 'destroy'
 type Query =
   | 'get'
+  | 'insert'
   | 'prune'
   | 'prunePages'
   | 'prunePagesUnlocked'
@@ -282,6 +283,22 @@ export function statements({ table }: Names): Statements {
   return {
     ...changes(false),
     passingOver: changes(true),
+
+    /**
+     * An upsert that changes no row that is there, so that it waits for no lock of one. Gives the text that each
+     * inserted row holds.
+     */
+    insert: statement(
+      ['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'texts'],
+      ($) => `
+      insert into ${table} as s (sid, sess, expire)
+      select o.sid, o.sess::json, ${seconds('o.expire')}
+      from unnest(${list($, $.sids)}, ${list($, $.expiries)}, ${list($, $.texts)}) as o(sid, expire, sess)
+      where ${patience($.lockWaitMs)} and ${inTime($.latest)}
+      order by o.sid
+      on conflict (sid) do nothing
+      returning s.sid::text, s.sess::text`,
+    ),
 
     get: statement(
       ['separator', 'sids', 'now'],

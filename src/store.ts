@@ -19,9 +19,10 @@ export interface PostgresStore extends Store {
   get(sid: string, callback: Callback<SessionData | null> | undefined): void
 
   /**
-   * Stores the session until its cookie expires, or `ttl` seconds. One that came out of `get` is stored only while its
-   * row is there: if somebody destroyed it meanwhile, that is a success and nothing is stored. Any other object is stored
-   * in any case.
+   * Stores the session until its cookie expires, or `ttl` seconds. One that came out of `get`, or that
+   * express-session made and saved once, is stored only while its row is there: if somebody destroyed it
+   * meanwhile, that is a success and nothing is stored. Any other object is stored in any case. The README
+   * says what holds after the session's expiry.
    */
   set(sid: string, session: SessionData): Promise<void>
   set(sid: string, session: SessionData, callback: Callback | undefined): void
