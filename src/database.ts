@@ -3,19 +3,23 @@
 
 import { answersOf, parametersOf } from './batches.ts'
 import { Connection } from './connection.ts'
-import type { StoreError } from './errors.ts'
+import { type StoreError, sidRefused } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
 import type { Settings } from './options.ts'
 import type { Columns, Parameters } from './query.ts'
 import { now } from './session.ts'
 import { type Names, names, type Statements, statements } from './statements.ts'
-import { createTable } from './table.ts'
+import { createTable, sidTypeOf } from './table.ts'
 
 export const codeOf = (error: unknown): string => (error as StoreError).code
 
 /** lock_not_available: what `lock_timeout` ends. */
 export const LOCKED = '55P03'
+
+// Undefined function (an operator), wrong type, and rows or columns that were not asked for: what comes of a table whose
+// sids are no text.
+const OF_SID_TYPE = new Set(['42883', '42804', 'STORE_MISMATCH'])
 
 const none: Parameters = () => []
 
@@ -23,7 +27,8 @@ export class Database {
   readonly #settings: Settings
   readonly #connection: Connection
   readonly #names: Names
-  readonly #statements: Statements
+  #sidType = ''
+  #statements: Statements
   #created: Promise<void> | undefined
 
   /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
@@ -42,29 +47,46 @@ export class Database {
   /** What came back for each sid: nothing where it has no row. @throws StoreError */
   async run(batch: Batch<Operation>): Promise<(Columns | undefined)[]> {
     const { verb } = batch.ops[0] as Operation
-    const rows = await this.query(verb, (time) => parametersOf(batch, now(), time), batch.until)
+    const parameters: Parameters = (time) => parametersOf(batch, now(), time)
+    return this.#query(verb, parameters, batch.until, (rows) => answersOf(batch, rows))
+  }
+
+  /** @throws StoreError */
+  query(name: keyof Statements, parameters: Parameters, until: number = this.deadline()): Promise<Columns[]> {
+    return this.#query(name, parameters, until, (rows) => rows)
+  }
+
+  async #query<T>(
+    name: keyof Statements,
+    parameters: Parameters,
+    until: number,
+    read: (rows: Columns[]) => T,
+  ): Promise<T> {
+    if (this.#settings.createTableIfMissing) await this.#createOnce(until)
+    const statements = this.#statements
     try {
-      return answersOf(batch, rows)
+      return read(await this.#connection.query(statements[name], parameters, until))
     } catch (error) {
-      this.#connection.replace()
+      const code = codeOf(error)
+      // Dropped meanwhile: the next operation creates it again, if that is wanted.
+      if (code === '42P01') this.#created = undefined
+      if (code === 'STORE_MISMATCH') this.#connection.replace()
+      if (OF_SID_TYPE.has(code)) {
+        await this.#askSidType(until)
+        if (this.#statements !== statements) return this.#query(name, parameters, until, read)
+      }
+      if (this.#sidType && /^22|42883/.test(code)) throw sidRefused(code, this.#sidType)
       throw error
     }
   }
 
-  /** @throws StoreError */
-  async query(
-    name: keyof Statements,
-    parameters: Parameters,
-    until: number = this.deadline(),
-  ): Promise<Columns[]> {
-    if (this.#settings.createTableIfMissing) await this.#createOnce(until)
-    try {
-      return await this.#connection.query(this.#statements[name], parameters, until)
-    } catch (error) {
-      // Dropped meanwhile: the next operation creates it again, if that is wanted.
-      if (codeOf(error) === '42P01') this.#created = undefined
-      throw error
-    }
+  /** The statements are made for sids of text, as in table.sql. Makes them anew where the catalogue says otherwise. */
+  async #askSidType(until: number): Promise<void> {
+    const rows = await this.#connection.query(this.#statements.sidType, none, until).catch(() => [])
+    const sidType = sidTypeOf(this.#names, rows) ?? this.#sidType
+    if (sidType === this.#sidType) return
+    this.#sidType = sidType
+    this.#statements = statements(this.#names, sidType)
   }
 
   /** For a statement that gives a number. */

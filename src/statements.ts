@@ -30,7 +30,7 @@ export function names(tableName: string, schemaName: string | undefined): Names 
   }
 }
 
-function quoted(name: string): string {
+export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
@@ -64,12 +64,18 @@ export type Statements = Readonly<
     | 'ids'
     | 'page'
     | 'clear'
-    | 'exists',
+    | 'exists'
+    | 'sidType',
     string
   >
 >
 
-export function statements({ table }: Names): Statements {
+/**
+ * @param sidType of the column `sid`, as SQL names it, where it does not compare sids as the text that they are. What is
+ *   asked for is then cast to it, and the answer says which of the sids asked for the row was found by: its own may be
+ *   spelled otherwise. Else nothing: these statements give the column as it is, so that the server says its type.
+ */
+export function statements({ table }: Names, sidType?: string): Statements {
   const seconds = (value: string) => `pg_catalog.to_timestamp(${value}::float8)`
   // Said with a cast, for what a comparison with a timestamptz means anyway, the index on `expire` does not match. Where
   // sids are given it must not: nearly all rows are alive, and the planner takes it for a third of them.
@@ -89,8 +95,12 @@ export function statements({ table }: Names): Statements {
   // A list is one text, its elements joined by $1: the literal of an array would have to be escaped, which takes the
   // client longer than all the rest. In a subselect the planner does not see how long the list is. If it does, it takes a
   // plan made for that length to be so much better that it plans every execution anew, which takes longer than to execute.
-  const array = (parameter: string) =>
-    `(select pg_catalog.string_to_array(${parameter}::text, $1::text))::text[]`
+  const list = (parameter: string) => `pg_catalog.string_to_array(${parameter}::text, $1::text)`
+  const array = (parameter: string) => `(select ${list(parameter)})::text[]`
+  const sids = sidType ? `(select ${list('$2')}::${sidType}[])::${sidType}[]` : array('$2')
+  /** By which of the sids asked for the row was found. */
+  const asked = (row: string) =>
+    sidType ? `(${array('$2')})[pg_catalog.array_position(${sids}, ${row}.sid)]` : `${row}.sid`
   /**
    * $1 now, $2 a page of the table, $3 a later one, up to which. Gives the number deleted, whether it was this one's turn,
    * and how many pages the table has: none where it cannot be read in parts, before PostgreSQL 14 or because it is
@@ -117,25 +127,25 @@ export function statements({ table }: Names): Statements {
   return {
     /** $1 separator, $2 sids, $3 now */
     get: `
-      select s.sid::text, s.sess::text, ${epoch}
-      from ${table} s
-      where s.sid = any(${array('$2')}) and ${expiry} >= ${seconds('$3::text')}`,
+      select ${sidType ? 'o.asked' : 's.sid'}, s.sess::text, ${epoch}
+      from ${table} s${sidType ? ` join unnest(${array('$2')}, ${sids}) as o(asked, sid) using (sid)` : ''}
+      where s.sid = any(${sids}) and ${expiry} >= ${seconds('$3::text')}`,
 
     /** $1 separator, $2 sids, $3 latest moment, $4 ms to wait for a lock, $5 expiries, $6 texts */
     upsert: `
       insert into ${table} as s (sid, sess, expire)
       select o.sid, o.sess::json, ${seconds('o.expire')}
-      from unnest(${array('$2')}, ${array('$5')}, ${array('$6')}) as o(sid, expire, sess)
+      from unnest(${sids}, ${array('$5')}, ${array('$6')}) as o(sid, expire, sess)
       where ${patience('$4')} and ${inTime('$3')}
       order by o.sid
       on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire where ${inTime('$3')}
-      returning s.sid::text`,
+      returning ${asked('s')}`,
 
     /** $1 separator, $2 sids, $3 latest moment, $4 ms to wait for a lock, $5 expiries, $6 floors, $7 texts */
     update: `
       with locked as (
         select s.sid, o.sess, o.expire
-        from unnest(${array('$2')}, ${array('$5')}, ${array('$6')}, ${array('$7')}) as o(sid, expire, floor, sess)
+        from unnest(${sids}, ${array('$5')}, ${array('$6')}, ${array('$7')}) as o(sid, expire, floor, sess)
         join ${table} s on s.sid = o.sid
         where ${expiry} >= ${seconds('o.floor')} and ${patience('$4')}
         order by o.sid
@@ -145,7 +155,7 @@ export function statements({ table }: Names): Statements {
       set sess = l.sess::json, expire = ${seconds('l.expire')}
       from locked l
       where s.sid = l.sid and ${lockedInTime}
-      returning s.sid::text`,
+      returning ${asked('s')}`,
 
     /**
      * As update, and $8 texts that the rows must hold.
@@ -155,7 +165,7 @@ export function statements({ table }: Names): Statements {
     replace: `
       with locked as (
         select s.sid, s.sess::text as held, o.sess, o.was, o.expire
-        from unnest(${array('$2')}, ${array('$5')}, ${array('$6')}, ${array('$7')}, ${array('$8')})
+        from unnest(${sids}, ${array('$5')}, ${array('$6')}, ${array('$7')}, ${array('$8')})
           as o(sid, expire, floor, sess, was)
         join ${table} s on s.sid = o.sid
         where ${expiry} >= ${seconds('o.floor')} and ${patience('$4')}
@@ -168,7 +178,7 @@ export function statements({ table }: Names): Statements {
         where s.sid = l.sid and l.held in (l.was, l.sess) and ${lockedInTime}
         returning s.sid, s.sess::text as held
       )
-      select l.sid::text, (r.sid is not null)::text, coalesce(r.held, l.held)
+      select ${asked('l')}, (r.sid is not null)::text, coalesce(r.held, l.held)
       from locked l left join replaced r on r.sid = l.sid`,
 
     /**
@@ -179,7 +189,7 @@ export function statements({ table }: Names): Statements {
     touch: `
       with locked as (
         select s.sid, o.expire
-        from unnest(${array('$2')}, ${array('$5')}, ${array('$6')}) as o(sid, expire, floor)
+        from unnest(${sids}, ${array('$5')}, ${array('$6')}) as o(sid, expire, floor)
         join ${table} s on s.sid = o.sid
         where ${expiry} >= ${seconds('o.floor')} and ${expiry} <> ${seconds('o.expire')}
           and ${patience('$4')} and ${setting('synchronous_commit', "'off'")}
@@ -190,21 +200,21 @@ export function statements({ table }: Names): Statements {
       set expire = ${seconds('l.expire')}
       from locked l
       where s.sid = l.sid and ${lockedInTime}
-      returning s.sid::text`,
+      returning ${asked('s')}`,
 
     /** $1 separator, $2 sids, $3 latest moment, $4 ms to wait for a lock */
     destroy: `
       with locked as (
         select s.sid
         from ${table} s
-        where s.sid = any(${array('$2')}) and ${patience('$4')}
+        where s.sid = any(${sids}) and ${patience('$4')}
         order by s.sid
         for update
       )
       delete from ${table} s
       using locked l
       where s.sid = l.sid and ${lockedInTime}
-      returning s.sid::text`,
+      returning ${asked('s')}`,
 
     /**
      * $1 now, $2 how many at most, $3 the expiry to begin with, or nothing. Gives the number deleted, and the last expiry
@@ -241,9 +251,9 @@ export function statements({ table }: Names): Statements {
 
     /** $1 now, $2 the last sid of the page before, $3 how many at most */
     page: `
-      select s.sid::text, s.sess::text, ${epoch}
+      select ${sidType ? 's.sid::text' : 's.sid'}, s.sess::text, ${epoch}
       from ${table} s
-      where ${alive} and s.sid > $2::text
+      where ${alive} and ${sidType ? `($2::text = '' or s.sid > nullif($2, '')::${sidType})` : 's.sid > $2::text'}
       order by s.sid
       limit $3::text::int`,
 
@@ -254,5 +264,19 @@ export function statements({ table }: Names): Statements {
 
     /** The name stands in the text: to_regclass took another type in 9.5. */
     exists: `select (pg_catalog.to_regclass(${constant(table)}) is not null)::text`,
+
+    /**
+     * Gives the table as it is named here, schema and name of the type of its sids, for a domain those of what it is a domain
+     * of, and whether only the same bytes are the same sid.
+     */
+    sidType: `
+      select ${constant(table)}::text, n.nspname::text, t.typname::text,
+        coalesce(pg_catalog.to_json(c) ->> 'collisdeterministic', 'true')
+      from pg_catalog.pg_attribute a
+      join pg_catalog.pg_type d on d.oid = a.atttypid
+      join pg_catalog.pg_type t on t.oid = case d.typtype when 'd' then d.typbasetype else d.oid end
+      join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+      left join pg_catalog.pg_collation c on c.oid = a.attcollation
+      where a.attrelid = ${constant(table)}::regclass and a.attname = 'sid'`,
   }
 }
