@@ -38,7 +38,7 @@ const kinds: Record<string, { column: string; respell?: (sid: string) => string;
   bigint: { column: 'bigint', sid: () => String(Math.floor(Math.random() * 1e15)) },
 }
 
-for (const [kind, { column, respell = (sid) => sid, sid = randomUUID }] of Object.entries(kinds)) {
+for (const [kind, { column, respell = (sid: string) => sid, sid = randomUUID }] of Object.entries(kinds)) {
   test(`sids of ${kind}: every verb works from the first operation on, by any spelling`, async () => {
     const name = of(kind)
     await create(name, column)
