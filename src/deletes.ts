@@ -2,24 +2,61 @@
 
 import { codeOf, type Database, LOCKED } from './database.ts'
 import type { Deletes } from './prune.ts'
+import type { Columns } from './query.ts'
 import { now } from './session.ts'
 
 // 0A not supported, 42 not there: a view has no pages, nor has the table of a server that only speaks like PostgreSQL.
 const NOT_POSSIBLE = /^(0A|42)/
 
+// What concerns the statement, the server or the way to it. Else it was about a row: a foreign key, a trigger's exception.
+const NOT_OF_ROWS = /^(0[38A]|2[568]|3[DF]|42|5[378]|F0|XX|EPIPE)|.{6}/
+
 export function deletes(database: Database): Deletes {
+  let isPlain = false
+
+  async function batch(values: () => string[]): Promise<Columns[]> {
+    if (!isPlain) {
+      try {
+        return await database.query('prune', values)
+      } catch (error) {
+        if (!NOT_POSSIBLE.test(codeOf(error))) throw error
+      }
+    }
+    const rows = await database.query('prunePlain', values)
+    isPlain = true
+    return rows
+  }
+
   return {
-    async oldest(limit, from) {
-      const [row] = await database.query('prune', () => [String(now()), String(limit), from])
-      return { count: Number(row?.[0]), last: row?.[1] ?? '' }
+    async oldest(limit, { from, skip }) {
+      try {
+        const [row = []] = await batch(() => [String(now()), String(limit), from, String(skip)])
+        const [found, count, last, kept] = row
+        // None found: no last one either.
+        const place = { from: last ?? from, skip: Number(kept) + (last === from || !last ? skip : 0) }
+        return { found: Number(found), count: Number(count), place }
+      } catch (error) {
+        if (NOT_OF_ROWS.test(codeOf(error))) throw error
+        return { refused: error }
+      }
+    },
+    async next({ from, skip }) {
+      const [row] = await database.query('pruneNext', () => [String(now()), from, String(skip)])
+      const last = row?.[0] ?? from
+      return { from: last, skip: last === from ? skip + 1 : 1 }
     },
     async onPages(from, upTo) {
       const pages = () => [String(now()), String(from), String(upTo)]
-      const [row] = await database.query('prunePages', pages).catch((error) => {
-        if (codeOf(error) === LOCKED) return database.query('prunePagesUnlocked', pages)
-        if (NOT_POSSIBLE.test(codeOf(error))) return [['0', 'false', '0']]
-        throw error
-      })
+      const [row] = await database
+        .query('prunePages', pages)
+        .catch((error) => {
+          if (codeOf(error) === LOCKED) return database.query('prunePagesUnlocked', pages)
+          throw error
+        })
+        .catch((error) => {
+          if (NOT_POSSIBLE.test(codeOf(error)) || !NOT_OF_ROWS.test(codeOf(error))) return [['0', 'false', '0']]
+          throw error
+        })
       return { count: Number(row?.[0]), mine: row?.[1] === 'true', pages: Number(row?.[2]) }
     },
   }

@@ -73,6 +73,10 @@ export function sidRefused(code: string, type: string): StoreError {
   return new StoreError(code, `The column "sid" is of type ${name}; ${why} [SQLSTATE ${code}]`)
 }
 
+export function kept(): StoreError {
+  return new StoreError('STORE_KEPT', 'A trigger, a rule or a policy of the table keeps expired rows')
+}
+
 export function closed(): StoreError {
   return new StoreError('STORE_CLOSED', 'The store is closed: no operation can be started after close()')
 }

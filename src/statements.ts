@@ -58,6 +58,8 @@ export type Statements = Readonly<
     | 'touch'
     | 'destroy'
     | 'prune'
+    | 'prunePlain'
+    | 'pruneNext'
     | 'prunePages'
     | 'prunePagesUnlocked'
     | 'length'
@@ -101,6 +103,29 @@ export function statements({ table }: Names, sidType?: string): Statements {
   /** By which of the sids asked for the row was found. */
   const asked = (row: string) =>
     sidType ? `(${array('$2')})[pg_catalog.array_position(${sids}, ${row}.sid)]` : `${row}.sid`
+  const expiredFrom = (from: string) => `s.expire < ${seconds('$1::text')}
+          and s.expire >= coalesce(${seconds(`nullif(${from}::text, '')`)}, '-infinity'::timestamptz)`
+  /**
+   * $1 now, $2 how many at most, $3 the expiry to begin with, or nothing, $4 how many to pass over, being kept. Gives the
+   * number found and the number deleted, the last expiry of those found, and how many of that expiry were kept, as by a
+   * trigger.
+   */
+  const prune = (condition: string, locked: string) => `
+      with expired as (
+        select s.sid, s.expire from ${table} s
+        where ${condition}
+          and ${expiredFrom('$3')}
+        order by s.expire
+        limit $2::text::int offset $4::text::int
+        for update ${locked}
+      ), gone as (
+        delete from ${table} s using expired e where s.sid = e.sid returning s.expire
+      )
+      select (select count(*) from expired)::text, (select count(*) from gone)::text,
+        pg_catalog.date_part('epoch', s.expire::timestamptz)::text,
+        ((select count(*) from expired e where e.expire = s.expire) -
+          (select count(*) from gone g where g.expire = s.expire))::text
+      from (select max(e.expire) from expired e) as s(expire)`
   /**
    * $1 now, $2 a page of the table, $3 a later one, up to which. Gives the number deleted, whether it was this one's turn,
    * and how many pages the table has: none where it cannot be read in parts, before PostgreSQL 14 or because it is
@@ -217,23 +242,21 @@ export function statements({ table }: Names, sidType?: string): Statements {
       returning ${asked('s')}`,
 
     /**
-     * $1 now, $2 how many at most, $3 the expiry to begin with, or nothing. Gives the number deleted, and the last expiry
-     * of them. The lock is held for this statement only, which is safe
-     * behind a pooler too: of many instances that prune at once one works, the others delete nothing.
+     * See `prune`. The lock is held for this statement only, which is safe behind a pooler too: of many instances that
+     * prune at once one works, the others delete nothing.
      */
-    prune: `
-      with expired as (
-        select s.sid, s.expire from ${table} s
-        where (select ${pruneLock})
-          and s.expire < ${seconds('$1::text')}
-          and s.expire >= coalesce(${seconds("nullif($3::text, '')")}, '-infinity'::timestamptz)
-        order by s.expire
-        limit $2::text::int
-        for update skip locked
-      ), gone as (
-        delete from ${table} s using expired e where s.sid = e.sid returning s.expire
-      )
-      select count(*)::text, pg_catalog.date_part('epoch', max(s.expire)::timestamptz)::text from gone s`,
+    prune: prune(`(select ${pruneLock})`, 'skip locked'),
+
+    /** For a server without such locks: waits for who else is at it. */
+    prunePlain: prune(setting('lock_timeout', "'250ms'"), ''),
+
+    /** $1 now, $2 the expiry to begin with, or nothing, $3 how many to pass over. Gives the expiry of the next expired row. */
+    pruneNext: `
+      select ${epoch}
+      from ${table} s
+      where ${expiredFrom('$2')}
+      order by s.expire
+      limit 1 offset $3::text::int`,
 
     prunePages: prunePages((expired) => `${expired} and ${setting('lock_timeout', "'1ms'")}`),
 
