@@ -43,14 +43,14 @@ export async function limit({ at, sql }, { quick, log }) {
 /** @returns rows per second */
 async function pgbench(url, verb) {
   const directory = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-bench-'))
-  const text = statements({ table: 'session', index: '' })[verb]
+  const { text, parameters } = statements({ table: 'session', index: '' })[verb]
   const values = []
   const files = []
   for (let from = 0; from < ROWS; from += BATCH) {
     const names = `s${from}`
-    const given = valuesOf(verb, from)
-    given.forEach((value, i) => {
-      values.push('-D', `${names}_${i + 1}=${value}`)
+    const given = valuesFrom(from)
+    parameters.forEach((name, i) => {
+      values.push('-D', `${names}_${i + 1}=${given[name]}`)
     })
     const file = join(directory, names)
     // The lists stay where the store has them: parameters of a prepared statement.
@@ -67,16 +67,21 @@ async function pgbench(url, verb) {
   }
 }
 
-/** Of one batch, in the order of the statement's parameters. */
-function valuesOf(verb, from) {
+/** Of one batch, by the names of the statement's parameters. */
+function valuesFrom(first) {
   const separator = '\x01'
-  const all = (value) => Array.from({ length: BATCH }, (_, i) => value(from + i)).join(separator)
+  const all = (value) => Array.from({ length: BATCH }, (_, i) => value(first + i)).join(separator)
   const now = Math.ceil(Date.now() / 1000)
-  const sids = all(sid)
-  if (verb === 'get') return [separator, sids, now]
-  const texts = all((each) => JSON.stringify(sessionOf(each, BYTES)))
-  const expiries = all(() => now + 86_400 + Math.floor(Math.random() * 10_000))
-  return [separator, sids, expiries, all(() => now), 250, texts]
+  return {
+    separator,
+    sids: all(sid),
+    now,
+    latest: now + 3600,
+    lockWaitMs: 250,
+    expiries: all(() => now + 86_400 + Math.floor(Math.random() * 10_000)),
+    floors: all(() => now),
+    texts: all((each) => JSON.stringify(sessionOf(each, BYTES))),
+  }
 }
 
 function output(command, given) {

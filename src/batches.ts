@@ -5,40 +5,48 @@ import { mismatch } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
 import type { Columns, TimeLeft } from './query.ts'
+import { HELD, type ParameterName, type Statement } from './statements.ts'
 
-type Values = Partial<Record<'sess' | 'was' | 'expire' | 'floor', string | number>>
+// Other stores hold a row's lock for the time of a statement. Who holds one longer keeps a batch only this long: then it
+// goes without that row.
+const PATIENCE_MS = 20
 
-// Other stores hold a row's lock for the time of a statement. Who holds one longer keeps a batch, and its lane, only this
-// long at a time.
-const PATIENCE_MS = 250
+/** What of an operation stands in which list. */
+const LISTS = { texts: 'sess', was: 'was', expiries: 'expire', floors: 'floor' } as const
+type Values = Partial<Record<(typeof LISTS)[keyof typeof LISTS], string | number>>
 
 /**
- * In the order in which the statement of the batch's verb names them.
+ * In the order in which the statement has them.
  * @param now in seconds since 1970
  * @param time until the batch is given up; by then the server must have given up too
  */
-export function parametersOf({ keys, ops }: Batch<Operation>, now: number, time: TimeLeft): string[] {
-  const values = (name: keyof Values) => ops.map((op) => (op as Values)[name] ?? '')
-  const separator = separatorOf([...keys, ...values('sess'), ...values('was')])
-  const sids = keys.join(separator)
-  const all = (name: keyof Values) => values(name).join(separator)
-  const patience = milliseconds(Math.min(PATIENCE_MS, time.leftMs))
-  const verb = ops[0]?.verb
-  if (verb === 'get') return [separator, sids, String(now)]
-  const begin = [separator, sids, time.latest, patience]
-  if (verb === 'destroy') return begin
-  // Texts come last: for what follows a large one the driver copies it to a larger buffer.
-  if (verb === 'upsert') return [...begin, all('expire'), all('sess')]
-  const change = [...begin, all('expire'), all('floor')]
-  if (verb === 'touch') return change
-  return verb === 'update' ? [...change, all('sess')] : [...change, all('sess'), all('was')]
+export function parametersOf(
+  { parameters }: Statement,
+  { keys, ops }: Pick<Batch<Operation>, 'keys' | 'ops'>,
+  now: number,
+  time: TimeLeft,
+): string[] {
+  const values = (name: ParameterName): readonly (string | number)[] | undefined => {
+    if (name === 'sids') return keys
+    const part = LISTS[name as keyof typeof LISTS]
+    return part && ops.map((op) => (op as Values)[part] ?? '')
+  }
+  const lists = parameters.map(values)
+  const separator = separatorOf(lists.flatMap((list) => list ?? []))
+  const single: Partial<Record<ParameterName, string>> = {
+    separator,
+    now: String(now),
+    latest: time.latest,
+    lockWaitMs: milliseconds(Math.min(PATIENCE_MS, time.leftMs)),
+  }
+  return parameters.map((name, i) => lists[i]?.join(separator) ?? (single[name] as string))
 }
 
 /** A character that none of the texts has. JSON has none of the control characters: mostly it is the first. */
 function separatorOf(texts: readonly (string | number)[]): string {
   for (let code = 1; ; code++) {
     const separator = String.fromCharCode(code)
-    if (!texts.some((text) => String(text).includes(separator))) return separator
+    if (!texts.some((text) => typeof text === 'string' && text.includes(separator))) return separator
   }
 }
 
@@ -51,7 +59,12 @@ export function milliseconds(leftMs: number): string {
  * A row as it came, `expire` in seconds since 1970. Stays the array it came in: an object of ours that lives as long as
  * the batch is one that V8 learns to make in the old space, where it would keep the session's text alive.
  */
-export type Row = readonly [sid: string, sess: string, expire: string]
+export type Row = readonly [sid: string, sess: string | null, expire: string]
+
+/** Whether the row was passed over, as somebody else has locked it. */
+export function isHeld(answer: Columns | undefined): boolean {
+  return answer?.[1] === HELD
+}
 
 /** What came back for each key: undefined where there is no row that is alive. @throws StoreError STORE_MISMATCH */
 export function answersOf(
@@ -71,6 +84,7 @@ export function answersOf(
 
 /** @throws StoreError STORE_MISMATCH if these are not the columns of a session's row */
 export function rowOf(columns: Columns): Row {
-  if (columns.length !== 3 || columns.includes(null)) throw mismatch()
+  // Of the three only the text can be null, in a row that was not written by a store.
+  if (columns.length !== 3 || columns[0] === null || columns[2] === null) throw mismatch()
   return columns as Row
 }

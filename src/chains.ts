@@ -1,28 +1,69 @@
 // The order of operations on each key, and who waits for them. Promises: operations on one key become ready one after the
-// other, in the order submitted; each caller is answered once and within the timeout; and no more wait than may.
+// other, in the order submitted; each caller is answered once, in its own async context and within the timeout; and no
+// more wait than may.
 // Must not know how what is ready is sent.
 //
 // Each key with something to do has a chain of entries. Only the first of a chain is ready, so nothing can overtake it. An
 // operation either folds into the last entry of its chain, if that one has not left yet, or becomes a new one behind it.
+// A task for all keys divides time into eras: it runs when all writes of the eras before have ended, and those of its own
+// era leave when it has.
 
+import { AsyncResource } from 'node:async_hooks'
+import { inBackground, monotonicMs } from './clock.ts'
 import { Deadlines } from './deadlines.ts'
 
 export interface ChainsOptions<Op> {
   readonly timeoutMs: number
   /** So many callers, or operations of so much weight, may wait; more are refused. */
   readonly maxWaiting: { readonly callers: number; readonly weight: number }
+  /** What an operation takes while it waits. */
   weigh(op: Op): number
+  /** A read waits for no task, and no task waits for it. */
+  isRead(op: Op): boolean
   /** The one operation that two in a row amount to, if there is one. */
   fold(earlier: Op, later: Op): Op | undefined
-  timedOut(): Error
+  /** @param held somebody else kept it from being done */
+  timedOut(held: boolean): Error
   busy(): Error
 }
 
-interface Caller<Answer> {
-  resolve(answer: Answer): void
-  reject(error: unknown): void
-  /** In ms since 1970. */
+/** Somebody who waits. It is told in the async context in which it asked. */
+class Caller<Answer> extends AsyncResource {
+  readonly #resolve: (answer: Answer) => void
+  readonly #reject: (error: unknown) => void
+  /** In ms of the monotonic clock. */
   readonly until: number
+
+  constructor(resolve: (answer: Answer) => void, reject: (error: unknown) => void, until: number) {
+    // Registered for no hook on its garbage collection, which would cost more than all the rest.
+    super('connect-postgres-simple', { requireManualDestroy: true })
+    this.#resolve = resolve
+    this.#reject = reject
+    this.until = until
+  }
+
+  resolve(answer: Answer): void {
+    this.runInAsyncScope(this.#resolve, undefined, answer)
+  }
+
+  reject(error: unknown): void {
+    this.runInAsyncScope(this.#reject, undefined, error)
+  }
+}
+
+/** The writes between two tasks for all keys. */
+interface Era {
+  /** Those that have not ended. */
+  open: number
+  /** Set by who waits for their end. */
+  onEnd: (() => void) | undefined
+  readonly gate: Gate
+}
+
+/** Shut while a task for all keys is to come or runs. */
+interface Gate {
+  /** Those that could leave but for the task; undefined where it is open. */
+  waiting: Entry<any, any>[] | undefined
 }
 
 export interface Entry<Op, Answer> {
@@ -32,10 +73,12 @@ export interface Entry<Op, Answer> {
   weight: number
   /** None: it has ended, and need not be sent any more. */
   callers: Caller<Answer>[]
+  /** Of a write. */
+  readonly era: Era | undefined
   /** It has left, and nothing can fold into it. */
   sent: boolean
-  /** Was held up: shares no batch, so that it holds up nobody else. */
-  alone: boolean
+  /** Somebody else keeps it from being done: it travels with its like, so that it holds up nobody else. */
+  held: boolean
 }
 
 export class Chains<Op, Answer> {
@@ -45,7 +88,9 @@ export class Chains<Op, Answer> {
   // that the garbage collector has not looked at yet keeps alive all that came after it.
   readonly #chains: Record<string, Entry<Op, Answer>[]> = Object.create(null)
   readonly #waiting = { callers: 0, weight: 0 }
-  #gate: Promise<unknown> | undefined
+  #era: Era = { open: 0, onEnd: undefined, gate: { waiting: undefined } }
+  /** Resolves when the writes and tasks of all eras before the present one have ended. Is kept: belongs to no request. */
+  #earlier: Promise<void> = Promise.resolve()
   readonly #deadlines: Deadlines
   readonly #graceMs: number
 
@@ -57,7 +102,7 @@ export class Chains<Op, Answer> {
     this.#deadlines = new Deadlines((now) => this.#sweep(now), this.#graceMs)
   }
 
-  /** Takes its place in the order of its key at once, also while the operation is only promised. */
+  /** Takes its place in the order of its key at once, also while the operation, a write, is only promised. */
   submit(key: string, op: Op | Promise<Op>): Promise<Answer> {
     return new Promise((resolve, reject) => this.ask(key, op, resolve, reject))
   }
@@ -72,50 +117,64 @@ export class Chains<Op, Answer> {
     resolve: (answer: Answer) => void,
     reject: (error: unknown) => void,
   ): void {
-    const { timeoutMs, maxWaiting, busy } = this.#options
     // What is promised may fail while nobody looks: it is looked at when its turn comes.
     if (op instanceof Promise) op.catch(() => {})
-    if (this.#waiting.callers >= maxWaiting.callers || this.#waiting.weight >= maxWaiting.weight) {
-      reject(busy())
+    if (this.#isFull()) {
+      reject(this.#options.busy())
       return
     }
-    const caller = { resolve, reject, until: Date.now() + timeoutMs }
     this.#waiting.callers++
-    if (this.#gate === undefined) this.#enter(key, op, caller)
-    else void this.#gate.then(() => this.#enter(key, op, caller))
+    this.#enter(key, op, new Caller(resolve, reject, monotonicMs() + this.#options.timeoutMs))
   }
 
-  /** Resolves when all that was submitted before has ended, well or not. */
-  async settled(): Promise<void> {
-    await this.#gate
-    const until = Date.now() + this.#options.timeoutMs
-    const ends = Object.values(this.#chains).map(
-      (chain) =>
-        new Promise((resolve, reject) => {
-          this.#waiting.callers++
-          chain.at(-1)?.callers.push({ resolve, reject, until })
-        }),
-    )
-    await Promise.allSettled(ends)
+  /** Resolves when all writes and tasks submitted before have ended, well or not. What comes later does not wait for it. */
+  settled(): Promise<void> {
+    const era = this.#era
+    if (era.open === 0) return this.#earlier
+    const ended = new Promise<void>((resolve) => {
+      era.onEnd = resolve
+    })
+    this.#earlier = inBackground(() => this.#earlier.then(() => ended))
+    this.#era = { open: 0, onEnd: undefined, gate: era.gate }
+    return this.#earlier
   }
 
-  /** Runs the task after all that was submitted before it and before all that is submitted after it, whatever the key. */
-  alone<T>(task: () => Promise<T>): Promise<T> {
-    const turn = this.settled().then(task)
-    const gate = turn
-      .catch(() => {})
-      .then(() => {
-        if (this.#gate === gate) this.#gate = undefined
+  /** Runs the task when all writes that were submitted before have ended. */
+  after<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#isFull()) return Promise.reject(this.#options.busy())
+    this.#waiting.callers++
+    return this.settled()
+      .then(task)
+      .finally(() => {
+        this.#waiting.callers--
       })
-    this.#gate = gate
+  }
+
+  /** The same, and all writes that are submitted after it wait for its end. */
+  exclusively<T>(task: () => Promise<T>): Promise<T> {
+    const turn = this.after(task)
+    const gate: Gate = { waiting: [] }
+    const open = () => {
+      const { waiting } = gate
+      gate.waiting = undefined
+      for (const entry of waiting ?? []) this.#offer(entry)
+    }
+    this.#earlier = inBackground(() => Promise.allSettled([this.#earlier, turn]).then(open))
+    this.#era = { open: 0, onEnd: undefined, gate }
     return turn
+  }
+
+  #isFull(): boolean {
+    const { callers, weight } = this.#options.maxWaiting
+    return this.#waiting.callers >= callers || this.#waiting.weight >= weight
   }
 
   #enter(key: string, op: Op | Promise<Op>, caller: Caller<Answer>): void {
     this.#deadlines.add(caller.until)
+    const era = op instanceof Promise || !this.#options.isRead(op) ? this.#era : undefined
     const chain = this.#chains[key]
     const last = chain?.at(-1)
-    if (last?.op !== undefined && !last.sent && !(op instanceof Promise)) {
+    if (last?.op !== undefined && !last.sent && last.era === era && !(op instanceof Promise)) {
       const folded = this.#options.fold(last.op, op)
       if (folded !== undefined) {
         this.#become(last, folded)
@@ -124,7 +183,8 @@ export class Chains<Op, Answer> {
       }
     }
     const callers = [caller]
-    const entry: Entry<Op, Answer> = { key, op: undefined, weight: 0, callers, sent: false, alone: false }
+    const entry: Entry<Op, Answer> = { key, op: undefined, weight: 0, callers, era, sent: false, held: false }
+    if (era) era.open++
     if (chain) chain.push(entry)
     else this.#chains[key] = [entry]
     if (op instanceof Promise) {
@@ -151,9 +211,12 @@ export class Chains<Op, Answer> {
     entry.op = op
   }
 
-  /** Ready if it is the first of its chain and known. */
+  /** Ready if it is the first of its chain, known, and behind no task. */
   #offer(entry: Entry<Op, Answer>): void {
-    if (entry.op !== undefined && this.#chains[entry.key]?.[0] === entry) this.#ready(entry)
+    if (entry.op === undefined || this.#chains[entry.key]?.[0] !== entry) return
+    const behind = entry.era?.gate.waiting
+    if (behind) behind.push(entry)
+    else this.#ready(entry)
   }
 
   /** What was sent is not done yet: ready again, as another operation, for as long as anybody waits for it. */
@@ -184,6 +247,7 @@ export class Chains<Op, Answer> {
     this.#become(entry, undefined)
     this.#waiting.callers -= entry.callers.length
     for (const caller of entry.callers) tell(caller)
+    if (entry.era && --entry.era.open === 0) entry.era.onEnd?.()
   }
 
   /** Tells who has waited too long, and gives when the next one will have. */
@@ -195,7 +259,7 @@ export class Chains<Op, Answer> {
       const late = entry.callers.filter((caller) => caller.until <= past)
       entry.callers = entry.callers.filter((caller) => caller.until > past)
       this.#waiting.callers -= late.length
-      for (const caller of late) caller.reject(this.#options.timedOut())
+      for (const caller of late) caller.reject(this.#options.timedOut(entry.held))
       for (const caller of entry.callers) next = Math.min(next, caller.until)
       // Nobody waits for it any more, and it has not left: it need not.
       if (entry.callers.length === 0 && !entry.sent) this.#end(entry, () => {})

@@ -3,13 +3,14 @@
 
 import type { Socket } from 'node:net'
 import postgres, { type Sql } from 'postgres'
+import { startTimer, stopTimer } from './clock.ts'
 import { StoreError } from './errors.ts'
 import type { DriverOptions } from './isolation.ts'
 import { answer, type Columns, greet, isAnswer, type Parameters, timeLeft } from './query.ts'
 import { borrowed, closedEarly, dead, hangUp, opening } from './sockets.ts'
 
 export interface Client {
-  /** @param until in ms since 1970 */
+  /** @param until in ms of the monotonic clock */
   query(text: string, parameters: Parameters, until: number): Promise<Columns[]>
   /** Gives the connection up, with what is on its way; the next query opens another. */
   reset(): void
@@ -54,7 +55,7 @@ export class OwnClient implements Client {
   async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
     if (this.#socket?.destroyed) this.reset()
     if (this.#sql && Date.now() > this.#retireAt) await this.end()
-    clearTimeout(this.#idle)
+    stopTimer(this.#idle)
     this.#sql ??= this.#begin()
     const sql = this.#sql
     const giveUp = () => this.reset()
@@ -73,7 +74,7 @@ export class OwnClient implements Client {
       }
       throw error
     } finally {
-      this.#idle = setTimeout(() => this.end(), (this.#options['idle_timeout'] || 60) * 1000).unref()
+      this.#idle = startTimer(() => void this.end(), (this.#options['idle_timeout'] || 60) * 1000).unref()
     }
   }
 
@@ -88,7 +89,7 @@ export class OwnClient implements Client {
   async end(): Promise<void> {
     const sql = this.#sql
     this.#sql = undefined
-    clearTimeout(this.#idle)
+    stopTimer(this.#idle)
     await sql?.end({ timeout: 1 })
   }
 

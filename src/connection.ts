@@ -2,6 +2,7 @@
 // deadline; what fails for good comes out as an error without data. Must not know sessions.
 
 import { type Client, OwnClient, sharedClient } from './client.ts'
+import { inBackground, monotonicMs, pause } from './clock.ts'
 import { type StoreError, timedOut, withoutData } from './errors.ts'
 import { checkShareable, lentOptions } from './isolation.ts'
 import type { Settings } from './options.ts'
@@ -43,10 +44,15 @@ export class Connection {
   }
 
   /**
-   * @param until in ms since 1970
+   * @param until in ms of the monotonic clock
    * @throws StoreError with the SQLSTATE or the network's code, or STORE_TIMEOUT
    */
-  async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
+  query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
+    // The sockets and timers that this may need belong to no request, and outlive the one that asks.
+    return inBackground(() => this.#query(text, parameters, until))
+  }
+
+  async #query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
     for (let last: string | undefined; ; ) {
       const outcome = await this.#attempt(text, parameters, until)
       if ('rows' in outcome) {
@@ -61,15 +67,15 @@ export class Connection {
       // At first nearly at once, for the one connection that was lost; then growing, for a server that is away. Of all
       // statements together: what comes new while it is away need not find that out again.
       const pauseMs = Math.min(5 * 3 ** this.#failures++, 250) * (0.5 + Math.random() / 2)
-      if (Date.now() + pauseMs >= until) throw timedOut(last)
-      await new Promise((resume) => setTimeout(resume, pauseMs))
+      if (monotonicMs() + pauseMs >= until) throw timedOut(last)
+      await pause(pauseMs)
     }
   }
 
   async #attempt(text: string, parameters: Parameters, until: number): Promise<Outcome> {
     const client = this.#idle.pop() ?? (await new Promise<Client>((take) => this.#waiting.push(take)))
     try {
-      if (Date.now() >= until) throw timedOut()
+      if (monotonicMs() >= until) throw timedOut()
       return { rows: await client.query(text, parameters, until) }
     } catch (error) {
       const failed = withoutData(error)

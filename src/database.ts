@@ -2,14 +2,23 @@
 // where that is wanted, and gives no row that was not asked for. Must not know sessions or when they expire.
 
 import { answersOf, parametersOf } from './batches.ts'
+import { inBackground, monotonicMs } from './clock.ts'
 import { Connection } from './connection.ts'
 import { type StoreError, sidRefused } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
 import type { Settings } from './options.ts'
-import type { Columns, Parameters } from './query.ts'
+import type { Columns, Parameters, TimeLeft } from './query.ts'
 import { now } from './session.ts'
-import { type Names, names, type Statements, statements } from './statements.ts'
+import {
+  type Names,
+  names,
+  type ParameterName,
+  type Statement,
+  type StatementName,
+  type Statements,
+  statements,
+} from './statements.ts'
 import { createTable, sidTypeOf } from './table.ts'
 
 export const codeOf = (error: unknown): string => (error as StoreError).code
@@ -22,6 +31,9 @@ export const LOCKED = '55P03'
 const OF_SID_TYPE = new Set(['42883', '42804', 'STORE_MISMATCH'])
 
 const none: Parameters = () => []
+
+/** What a statement is given, by name; made for each attempt. */
+export type Values = (time: TimeLeft) => Partial<Record<ParameterName, string | number>>
 
 export class Database {
   readonly #settings: Settings
@@ -39,33 +51,45 @@ export class Database {
     this.#statements = statements(this.#names)
   }
 
-  /** When an operation that starts now has to end, in ms since 1970. */
+  /** When an operation that starts now has to end, in ms of the monotonic clock. */
   deadline(): number {
-    return Date.now() + this.#settings.timeoutMs
+    return monotonicMs() + this.#settings.timeoutMs
   }
 
   /** What came back for each sid: nothing where it has no row. @throws StoreError */
   async run(batch: Batch<Operation>): Promise<(Columns | undefined)[]> {
     const { verb } = batch.ops[0] as Operation
-    const parameters: Parameters = (time) => parametersOf(batch, now(), time)
-    return this.#query(verb, parameters, batch.until, (rows) => answersOf(batch, rows))
+    const form = (made: Statements) => (batch.passesOverHeld ? { ...made, ...made.passingOver } : made)[verb]
+    const parameters = (statement: Statement): Parameters => {
+      return (time) => parametersOf(statement, batch, now(), time)
+    }
+    return this.#send(form, parameters, batch.until, (rows) => answersOf(batch, rows))
   }
 
   /** @throws StoreError */
-  query(name: keyof Statements, parameters: Parameters, until: number = this.deadline()): Promise<Columns[]> {
-    return this.#query(name, parameters, until, (rows) => rows)
+  query(name: StatementName, values: Values, until: number = this.deadline()): Promise<Columns[]> {
+    const parameters = (statement: Statement): Parameters => {
+      return (time) => {
+        const given = values(time)
+        return statement.parameters.map((each) => String(given[each]))
+      }
+    }
+    const form = (made: Statements) => made[name]
+    return this.#send(form, parameters, until, (rows) => rows)
   }
 
-  async #query<T>(
-    name: keyof Statements,
-    parameters: Parameters,
+  /** @param read may find that these are not the rows that were asked for */
+  async #send<T>(
+    form: (made: Statements) => Statement,
+    parameters: (statement: Statement) => Parameters,
     until: number,
     read: (rows: Columns[]) => T,
   ): Promise<T> {
     if (this.#settings.createTableIfMissing) await this.#createOnce(until)
-    const statements = this.#statements
+    const made = this.#statements
+    const statement = form(made)
     try {
-      return read(await this.#connection.query(statements[name], parameters, until))
+      return read(await this.#connection.query(statement.text, parameters(statement), until))
     } catch (error) {
       const code = codeOf(error)
       // Dropped meanwhile: the next operation creates it again, if that is wanted.
@@ -73,7 +97,7 @@ export class Database {
       if (code === 'STORE_MISMATCH') this.#connection.replace()
       if (OF_SID_TYPE.has(code)) {
         await this.#askSidType(until)
-        if (this.#statements !== statements) return this.#query(name, parameters, until, read)
+        if (this.#statements !== made) return this.#send(form, parameters, until, read)
       }
       if (this.#sidType && /^22|42883/.test(code)) throw sidRefused(code, this.#sidType)
       throw error
@@ -82,7 +106,7 @@ export class Database {
 
   /** The statements are made for sids of text, as in table.sql. Makes them anew where the catalogue says otherwise. */
   async #askSidType(until: number): Promise<void> {
-    const rows = await this.#connection.query(this.#statements.sidType, none, until).catch(() => [])
+    const rows = await this.#connection.query(this.#statements.sidType.text, none, until).catch(() => [])
     const sidType = sidTypeOf(this.#names, rows) ?? this.#sidType
     if (sidType === this.#sidType) return
     this.#sidType = sidType
@@ -90,15 +114,15 @@ export class Database {
   }
 
   /** For a statement that gives a number. */
-  async count(name: keyof Statements, parameters: Parameters): Promise<number> {
-    const [row] = await this.query(name, parameters)
+  async count(name: StatementName, values: Values, until: number): Promise<number> {
+    const [row] = await this.query(name, values, until)
     return Number(row?.[0])
   }
 
   createTable(until: number = this.deadline()): Promise<void> {
     const run = (text: string) => this.#connection.query(text, none, until)
     return createTable(this.#names, {
-      exists: async () => (await run(this.#statements.exists))[0]?.[0] === 'true',
+      exists: async () => (await run(this.#statements.exists.text))[0]?.[0] === 'true',
       create: run,
     })
   }
@@ -110,10 +134,13 @@ export class Database {
 
   /** Success is remembered, failure is not: the next operation tries again. */
   #createOnce(until: number): Promise<void> {
-    this.#created ??= this.createTable(until).catch((error) => {
-      this.#created = undefined
-      throw error
-    })
+    // Kept for good: it must not keep the context of the request that came first.
+    this.#created ??= inBackground(() =>
+      this.createTable(until).catch((error) => {
+        this.#created = undefined
+        throw error
+      }),
+    )
     return this.#created
   }
 }

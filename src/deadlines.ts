@@ -1,6 +1,8 @@
 // One timer for the deadlines of all callers, instead of one each: there can be 100,000 a second, and hardly one is ever
 // missed. Must not know who they are.
 
+import { monotonicMs, soon, startTimer, stopTimer } from './clock.ts'
+
 export class Deadlines {
   readonly #sweep: (now: number) => number
   readonly #precisionMs: number
@@ -8,7 +10,7 @@ export class Deadlines {
   #due = 0
 
   /**
-   * @param sweep told the time in ms since 1970, deals with who is late, and gives the next deadline or Infinity
+   * @param sweep told the time in ms of the monotonic clock, deals with who is late, and gives the next deadline or Infinity
    * @param precisionMs how late it may come: deadlines that close to each other are dealt with together
    */
   constructor(sweep: (now: number) => number, precisionMs: number) {
@@ -18,15 +20,16 @@ export class Deadlines {
 
   add(until: number): void {
     if (this.#timer && this.#due <= until) return
-    clearTimeout(this.#timer)
+    stopTimer(this.#timer)
     this.#due = until
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined
-        const next = this.#sweep(Date.now())
-        if (next < Number.POSITIVE_INFINITY) this.add(next)
-      },
-      Math.max(until - Date.now(), this.#precisionMs),
-    ).unref()
+    const meet = () => {
+      this.#timer = undefined
+      const next = this.#sweep(monotonicMs())
+      if (next < Number.POSITIVE_INFINITY) this.add(next)
+    }
+    // Not at once: where something else kept the event loop from running, the timers come before the answers that have
+    // arrived meanwhile.
+    const delayMs = Math.max(until - monotonicMs(), this.#precisionMs)
+    this.#timer = startTimer(() => soon(meet), delayMs).unref()
   }
 }

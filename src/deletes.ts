@@ -1,6 +1,6 @@
 // Batches of expired rows, deleted by statements. Must not know when that is done, nor for how long.
 
-import { codeOf, type Database, LOCKED } from './database.ts'
+import { codeOf, type Database, LOCKED, type Values } from './database.ts'
 import type { Deletes } from './prune.ts'
 import type { Columns } from './query.ts'
 import { now } from './session.ts'
@@ -14,7 +14,7 @@ const NOT_OF_ROWS = /^(0[38A]|2[568]|3[DF]|42|5[378]|F0|XX|EPIPE)|.{6}/
 export function deletes(database: Database): Deletes {
   let isPlain = false
 
-  async function batch(values: () => string[]): Promise<Columns[]> {
+  async function batch(values: Values): Promise<Columns[]> {
     if (!isPlain) {
       try {
         return await database.query('prune', values)
@@ -30,7 +30,7 @@ export function deletes(database: Database): Deletes {
   return {
     async oldest(limit, { from, skip }) {
       try {
-        const [row = []] = await batch(() => [String(now()), String(limit), from, String(skip)])
+        const [row = []] = await batch(() => ({ now: now(), limit, from, skip }))
         const [found, count, last, kept] = row
         // None found: no last one either.
         const place = { from: last ?? from, skip: Number(kept) + (last === from || !last ? skip : 0) }
@@ -41,12 +41,12 @@ export function deletes(database: Database): Deletes {
       }
     },
     async next({ from, skip }) {
-      const [row] = await database.query('pruneNext', () => [String(now()), from, String(skip)])
+      const [row] = await database.query('pruneNext', () => ({ now: now(), from, skip }))
       const last = row?.[0] ?? from
       return { from: last, skip: last === from ? skip + 1 : 1 }
     },
     async onPages(from, upTo) {
-      const pages = () => [String(now()), String(from), String(upTo)]
+      const pages = () => ({ now: now(), from, upTo })
       const [row] = await database
         .query('prunePages', pages)
         .catch((error) => {
@@ -54,7 +54,8 @@ export function deletes(database: Database): Deletes {
           throw error
         })
         .catch((error) => {
-          if (NOT_POSSIBLE.test(codeOf(error)) || !NOT_OF_ROWS.test(codeOf(error))) return [['0', 'false', '0']]
+          if (NOT_POSSIBLE.test(codeOf(error)) || !NOT_OF_ROWS.test(codeOf(error)))
+            return [['0', 'false', '0']]
           throw error
         })
       return { count: Number(row?.[0]), mine: row?.[1] === 'true', pages: Number(row?.[2]) }

@@ -5,10 +5,13 @@
 export class StoreError extends Error {
   override readonly name = 'StoreError'
   readonly code: string
+  /** `ERROR` or worse, where the server said so. */
+  readonly severity?: string
 
-  constructor(code: string, message: string) {
+  constructor(code: string, message: string, severity?: string) {
     super(message)
     this.code = code
+    if (severity !== undefined) this.severity = severity
   }
 }
 
@@ -22,15 +25,15 @@ const CLASSES_WITHOUT_DATA = /^(08|0A|25|26|28|3D|3F|40|42|53|55|57|58)/
  */
 export function withoutData(error: unknown): StoreError {
   if (error instanceof StoreError) return error
-  const { code, message, severity_local, syscall, name } = Object(error) as Partial<NodeJS.ErrnoException> & {
-    severity_local?: string
-  }
+  const { code, message, severity, severity_local, syscall, name } = Object(
+    error,
+  ) as Partial<NodeJS.ErrnoException> & { severity?: string; severity_local?: string }
   // Only what the server sent has one.
   if (severity_local !== undefined) {
     const state = String(code)
     const hint = state === '42P01' ? ' (run table.sql, or pass `createTableIfMissing: true`)' : ''
     const text = CLASSES_WITHOUT_DATA.test(state) ? `${message}${hint}` : 'PostgreSQL refused the statement'
-    return new StoreError(state, `${text} [SQLSTATE ${state}]`)
+    return new StoreError(state, `${text} [SQLSTATE ${state}]`, severity)
   }
   // The socket's file is not there. express-session takes ENOENT of `get` for "no such session": all users would be
   // logged out while the server is away.

@@ -1,25 +1,31 @@
 // Turns concurrent operations on keys into batches. Promises: operations on one key take effect in the order submitted, in
-// whatever lane they travel, and an idle lane sends without waiting for company.
+// whatever lane they travel; an idle lane sends without waiting for company; and one that somebody else keeps from being
+// done, or that fails for what it holds, concerns no other.
 // Must not know what an operation means, nor SQL, nor Postgres.
 
 import { Chains, type ChainsOptions, type Entry } from './chains.ts'
+import { soon, startTimer } from './clock.ts'
 
 export interface Batch<Op> {
   /** All of one verb, of distinct keys. */
   readonly keys: readonly string[]
   readonly ops: readonly Op[]
-  /** When the last caller stops waiting, in ms since 1970. */
+  /** When the last caller stops waiting, in ms of the monotonic clock. */
   readonly until: number
+  /** Leave out what somebody else holds, and say so, instead of waiting for it. */
+  readonly passesOverHeld: boolean
 }
 
 export interface LanesOptions<Op, Answer> extends ChainsOptions<Op> {
   /** How many batches of each kind may be on their way at once. */
   readonly lanes: { readonly read: number; readonly write: number }
-  /** A batch is closed at this many keys, or when its weight exceeds this; one key always fits. */
+  /** A batch is closed at this many keys, or when its size exceeds this; one key always fits. */
   readonly maxKeys: number
-  readonly maxWeight: number
-  /** Two that fold are of the same kind. */
-  kind(op: Op): 'read' | 'write'
+  readonly maxSize: number
+  /** What an operation adds to the size of a batch, or of its answer. */
+  size(op: Op): number
+  /** How long after it was found held an operation is tried again. */
+  heldPauseMs: number
   /** Answers in the order of the keys. */
   run(batch: Batch<Op>): Promise<readonly Answer[]>
   /**
@@ -29,8 +35,10 @@ export interface LanesOptions<Op, Answer> extends ChainsOptions<Op> {
   again(op: Op, answer: Answer): Promise<Op> | undefined
   /** Whether a batch failed with this because of what one of its members holds. */
   isOfOneMember(error: unknown): boolean
-  /** Whether it failed because somebody else keeps what one of its keys needs. That one is tried again, by itself. */
+  /** Whether it failed because somebody else holds what one of its keys needs. */
   isHeldUp(error: unknown): boolean
+  /** Whether the key was passed over for that. */
+  isHeld(answer: Answer): boolean
 }
 
 interface Lane<Op, Answer> {
@@ -39,19 +47,21 @@ interface Lane<Op, Answer> {
   scheduled: boolean
 }
 
+type LaneName = 'read' | 'write' | 'held'
+
 export class Lanes<Op extends { readonly verb: string }, Answer> {
   readonly #options: LanesOptions<Op, Answer>
   readonly #chains: Chains<Op, Answer>
-  readonly #lanes: Readonly<Record<'read' | 'write', Lane<Op, Answer>>>
+  readonly #lanes: Readonly<Record<LaneName, Lane<Op, Answer>>>
 
   constructor(options: LanesOptions<Op, Answer>) {
     this.#options = options
     const lane = (free: number): Lane<Op, Answer> => ({ free, ready: [], scheduled: false })
-    this.#lanes = { read: lane(options.lanes.read), write: lane(options.lanes.write) }
+    this.#lanes = { read: lane(options.lanes.read), write: lane(options.lanes.write), held: lane(1) }
     this.#chains = new Chains(options, (entry) => {
-      const way = this.#lanes[options.kind(entry.op as Op)]
-      way.ready.push(entry)
-      this.#schedule(way)
+      const lane = entry.held ? 'held' : options.isRead(entry.op as Op) ? 'read' : 'write'
+      this.#lanes[lane].ready.push(entry)
+      this.#schedule(lane)
     })
   }
 
@@ -70,47 +80,58 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     return this.#chains.settled()
   }
 
-  /** Runs the task after all that was submitted before it and before all that is submitted after it, whatever the key. */
-  alone<T>(task: () => Promise<T>): Promise<T> {
-    return this.#chains.alone(task)
+  /** See `Chains`. */
+  after<T>(task: () => Promise<T>): Promise<T> {
+    return this.#chains.after(task)
   }
 
-  /** After what the event loop has at hand, so that the requests that came in together travel together. */
-  #schedule(lane: Lane<Op, Answer>): void {
-    if (lane.scheduled) return
+  /** See `Chains`. */
+  exclusively<T>(task: () => Promise<T>): Promise<T> {
+    return this.#chains.exclusively(task)
+  }
+
+  /**
+   * After what the event loop has at hand, so that the requests that came in together travel together. What is held is not
+   * waited for in the server, where it would keep a connection from others: it is asked for again after a pause.
+   */
+  #schedule(name: LaneName): void {
+    const lane = this.#lanes[name]
+    if (lane.scheduled || lane.ready.length === 0) return
     lane.scheduled = true
-    setImmediate(() => {
+    const send = () => {
       lane.scheduled = false
       while (lane.free > 0 && lane.ready.length > 0) {
         const batch = this.#take(lane)
         if (batch.length === 0) return
         lane.free--
-        void this.#send(batch).finally(() => {
+        void this.#send(batch, name === 'held').finally(() => {
           lane.free++
-          this.#schedule(lane)
+          this.#schedule(name)
         })
       }
-    })
+    }
+    if (name === 'held') startTimer(send, this.#options.heldPauseMs)
+    else soon(send)
   }
 
   /** The entries of one verb that have been ready longest, as many as fit. */
   #take(lane: Lane<Op, Answer>): Entry<Op, Answer>[] {
-    const { maxKeys, maxWeight, weigh } = this.#options
+    const { maxKeys, maxSize, size } = this.#options
     const batch: Entry<Op, Answer>[] = []
     const others: Entry<Op, Answer>[] = []
-    let weight = 0
+    let total = 0
     let full = false
     for (const entry of lane.ready) {
       if (entry.callers.length === 0) continue
       const op = entry.op as Op
       const [first] = batch
-      if (first && (full || entry.alone || op.verb !== first.op?.verb)) {
+      if (first && (full || op.verb !== first.op?.verb)) {
         others.push(entry)
         continue
       }
-      weight += weigh(op)
-      full = entry.alone || weight >= maxWeight || batch.length + 1 === maxKeys
-      if (first && weight > maxWeight) {
+      total += size(op)
+      full = total >= maxSize || batch.length + 1 === maxKeys
+      if (first && total > maxSize) {
         others.push(entry)
         continue
       }
@@ -121,33 +142,47 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
     return batch
   }
 
-  async #send(batch: Entry<Op, Answer>[]): Promise<void> {
+  async #send(batch: Entry<Op, Answer>[], passesOverHeld: boolean): Promise<void> {
+    const { run, isOfOneMember, isHeldUp, isHeld } = this.#options
     try {
-      const answers = await this.#options.run({
+      const answers = await run({
         keys: batch.map((entry) => entry.key),
         ops: batch.map((entry) => entry.op as Op),
         // Callers come in the order of time: the last of an entry waits longest.
         until: Math.max(...batch.map((entry) => entry.callers.at(-1)?.until ?? 0)),
+        passesOverHeld,
       })
-      for (const [i, entry] of batch.entries()) this.#answered(entry, answers[i] as Answer)
+      for (const [i, entry] of batch.entries()) {
+        const answer = answers[i] as Answer
+        if (passesOverHeld && isHeld(answer)) this.#hold(entry)
+        else this.#answered(entry, answer)
+      }
     } catch (error) {
-      const { isOfOneMember, isHeldUp } = this.#options
-      const [first, ...others] = batch
-      if (others.length > 0 && (isOfOneMember(error) || isHeldUp(error))) {
+      const isHeldUpNow = isHeldUp(error)
+      if (batch.length > 1 && isHeldUpNow && !passesOverHeld) {
+        await this.#send(batch, true)
+      } else if (batch.length > 1 && (isHeldUpNow || isOfOneMember(error))) {
         // Halves, and halves of the half that fails: only the one at fault is concerned, after few statements.
         const half = batch.length >> 1
-        await this.#send(batch.slice(0, half))
-        await this.#send(batch.slice(half))
-      } else if (first && isHeldUp(error)) {
-        first.alone = true
-        this.#chains.again(first, first.op as Op)
+        await this.#send(batch.slice(0, half), passesOverHeld)
+        await this.#send(batch.slice(half), passesOverHeld)
       } else {
-        for (const entry of batch) this.#chains.drop(entry, error)
+        for (const entry of batch) {
+          if (isHeldUpNow) this.#hold(entry)
+          else this.#chains.drop(entry, error)
+        }
       }
     }
   }
 
+  /** To be tried again, in a batch of its like. */
+  #hold(entry: Entry<Op, Answer>): void {
+    entry.held = true
+    this.#chains.again(entry, entry.op as Op)
+  }
+
   #answered(entry: Entry<Op, Answer>, answer: Answer): void {
+    entry.held = false
     try {
       const again = this.#options.again(entry.op as Op, answer)
       if (!again) this.#chains.answer(entry, answer)

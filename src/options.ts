@@ -4,6 +4,7 @@
 import type { SessionData } from 'express-session'
 import type { Sql } from 'postgres'
 import { nearest } from './nearest.ts'
+import { reporter } from './report.ts'
 
 /** The JSON text of a session, and back. Either may be async. */
 export interface Serializer {
@@ -190,7 +191,7 @@ export function parseOptions(options: Options = {}): Settings {
     touchInterval: options.touchInterval ?? 0,
     pruneSessionInterval: options.pruneSessionInterval ?? 60,
     pruneSessionRandomizedInterval: randomizer(options.pruneSessionRandomizedInterval),
-    errorLog: options.errorLog ?? logToConsole,
+    errorLog: reporter(options.errorLog ?? logToConsole),
     serializer: options.serializer ?? json,
     timeoutMs: (options.timeout ?? 10) * 1000,
     max: options.max ?? poolSize(options) ?? 4,

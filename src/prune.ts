@@ -1,6 +1,7 @@
 // When to prune, and for how long. A timer starts with the store's first use, keeps no process alive, never overlaps
 // itself, and starts again when the last prune has ended. Is given what deletes a batch; must not know how.
 
+import { inBackground, startTimer, stopTimer } from './clock.ts'
 import { kept } from './errors.ts'
 import type { Settings } from './options.ts'
 
@@ -72,7 +73,7 @@ export class Pruner {
   start(): void {
     const seconds = this.#settings.pruneSessionInterval
     if (this.#timer || this.#running !== undefined || this.#stopped || seconds === false) return
-    this.#timer = setTimeout(
+    this.#timer = startTimer(
       () => {
         this.#run(this.#place).catch((error) => this.#settings.errorLog('Failed to prune sessions', error))
       },
@@ -83,7 +84,7 @@ export class Pruner {
   /** For good. A prune that is running ends with its batch. */
   stop(): void {
     this.#stopped = true
-    clearTimeout(this.#timer)
+    stopTimer(this.#timer)
   }
 
   /** Deletes batches until none is left. Who calls meanwhile gets the same. Resolves with the number of rows deleted. */
@@ -95,7 +96,7 @@ export class Pruner {
     this.#running ??= this.#batches(place).finally(() => {
       this.#running = undefined
       // The interval counts from the last prune, also from one that was called for by hand.
-      clearTimeout(this.#timer)
+      stopTimer(this.#timer)
       this.#timer = undefined
       this.start()
     })
@@ -175,7 +176,7 @@ export class Pruner {
 
   #delayMs(intervalMs: number): number {
     try {
-      const delay = this.#settings.pruneSessionRandomizedInterval(intervalMs)
+      const delay = inBackground(() => this.#settings.pruneSessionRandomizedInterval(intervalMs))
       // What setTimeout cannot do it does at once, and again at once: a busy loop of deletes.
       if (delay >= 0 && delay <= 2_147_483_647) return delay
       throw new RangeError(`Expected milliseconds from 0 to 2147483647, got ${delay}`)

@@ -2,6 +2,7 @@
 // Must not know whose the connection is, nor what the statement means, but for the greeting that each connection begins with.
 
 import type { Sql } from 'postgres'
+import { monotonicMs, soon, startTimer, stopTimer } from './clock.ts'
 import { mismatch, StoreError, timedOut } from './errors.ts'
 import { GREETING, STATEMENT_LATE } from './statements.ts'
 
@@ -37,11 +38,11 @@ export async function greet(sql: Sql<any>, until: number, giveUp: () => void): P
     throw new StoreError('25006', 'The server is a standby: the store works on the primary only')
   const clock = Number(row[1])
   if (!Number.isFinite(clock)) throw mismatch()
-  return clock * 1000 - Date.now()
+  return clock * 1000 - monotonicMs()
 }
 
 export function timeLeft(until: number, aheadMs: number): TimeLeft {
-  return { leftMs: until - Date.now(), latest: String((until + aheadMs) / 1000) }
+  return { leftMs: until - monotonicMs(), latest: String((until + aheadMs) / 1000) }
 }
 
 /** @param giveUp called when the time is over: what is on its way is not wanted any more */
@@ -53,16 +54,23 @@ export function answer(
   giveUp: () => void,
 ): Promise<Columns[]> {
   return new Promise<Columns[]>((resolve, reject) => {
-    const timer = setTimeout(() => {
+    let ended = false
+    const late = () => {
+      if (ended) return
       giveUp()
       reject(timedOut())
-    }, until - Date.now())
+    }
+    // Not at once: where something else kept the event loop from running, the answer may lie in the socket.
+    const timer = startTimer(() => soon(late), until - monotonicMs())
     sql
       .unsafe(text, [...parameters], { prepare: true })
       .values()
       .then((result) => resolve(rowsOf(result)))
       .catch(reject)
-      .finally(() => clearTimeout(timer))
+      .finally(() => {
+        ended = true
+        stopTimer(timer)
+      })
   })
 }
 

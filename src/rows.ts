@@ -3,17 +3,17 @@
 // Must not know Express, callbacks or the driver.
 
 import type { SessionData } from 'express-session'
-import { milliseconds, type Row, rowOf } from './batches.ts'
+import { isHeld, milliseconds, type Row, rowOf } from './batches.ts'
 import { merged, resolve } from './conflicts.ts'
-import { codeOf, Database, LOCKED } from './database.ts'
+import { codeOf, Database, LOCKED, type Values } from './database.ts'
 import { deletes } from './deletes.ts'
 import { busy, closed, timedOut } from './errors.ts'
 import { Lanes } from './lanes.ts'
 import { fold, type Operation, type Replace } from './operations.ts'
 import type { Settings } from './options.ts'
 import { Pruner } from './prune.ts'
-import type { Columns } from './query.ts'
-import { checkSid, decode, encode, expireAt, LoadedSessions, now } from './session.ts'
+import { type Columns, isAnswer } from './query.ts'
+import { checkSid, decode, encode, expireAt, LoadedSessions, now, unreadable } from './session.ts'
 
 /** One row of the table, as `entries()` gives it. */
 export interface Entry {
@@ -25,9 +25,13 @@ export interface Entry {
 
 const PAGE_SIZE = 200
 
-// 22 a value the types refuse, 23 a constraint, 54 a value too large for an index, P0 raised by a trigger, 57014 a
-// `statement_timeout` of the server that ended the wait for a locked row.
-const OF_ONE_MEMBER = /^(22|23|54|P0|57014)/
+// Errors of the server that are not about what one member of a batch holds: 08 and 57P the connection, 25 the transaction,
+// 26 a prepared statement, 28 and 3D the login, 3F and 42P01 a schema or table that is not there, 42703 a column, 42883 an
+// operator or function, 42601 the text, 0A a feature, 53300 connections, 55P03 a lock.
+const OF_THE_STATEMENT = /^(08|0A|25|26|28|3D|3F|42P01|42703|42883|42601|53300|55P03|57P)/
+
+// After so long a row that somebody holds is asked for again.
+const HELD_PAUSE_MS = 25
 
 export class Rows {
   readonly #settings: Settings
@@ -53,20 +57,24 @@ export class Rows {
       // Large enough that the way to the server and back is a small part of the cost, small enough that of a few hundred
       // operations some are under way while the answers of others are read.
       maxKeys: 128,
-      maxWeight: 1_000_000,
+      maxSize: 1_000_000,
+      heldPauseMs: HELD_PAUSE_MS,
       // Of a server that is away. Long before, an app has other troubles than its sessions.
       maxWaiting: { callers: 50_000, weight: 100_000_000 },
-      kind: (op) => (op.verb === 'get' ? 'read' : 'write'),
-      weigh: (op) => ('sess' in op ? op.sess.length : op.verb === 'get' ? this.#usualLength : 0),
+      isRead: (op) => op.verb === 'get',
+      weigh: (op) => ('sess' in op ? op.sess.length : 0),
+      // Of a get it is what its answer is likely to have: how much shows only when it is there.
+      size: (op) => ('sess' in op ? op.sess.length : op.verb === 'get' ? this.#usualLength : 0),
       fold,
       run: (batch) => this.#database.run(batch),
       again: (op, answer) =>
         op.verb === 'replace' && answer?.[1] === 'false'
           ? resolve(op, answer[2] as string, settings)
           : undefined,
-      isOfOneMember: (error) => OF_ONE_MEMBER.test(codeOf(error)),
+      isOfOneMember: (error) => isAnswer(error) && !OF_THE_STATEMENT.test(codeOf(error)),
       isHeldUp: (error) => codeOf(error) === LOCKED,
-      timedOut,
+      isHeld,
+      timedOut: (held) => timedOut(held ? LOCKED : undefined),
       busy,
     })
   }
@@ -136,18 +144,17 @@ export class Rows {
     this.#loaded.carry(from, to)
   }
 
-  async length(): Promise<number> {
-    return this.#task(() => this.#database.count('length', () => [String(now())]))
+  length(): Promise<number> {
+    return this.#seeing((until) => this.#database.count('length', () => ({ now: now() }), until))
   }
 
   async ids(): Promise<string[]> {
-    const rows = await this.#task(() => this.#database.query('ids', () => [String(now())]))
+    const rows = await this.#seeing((until) => this.#database.query('ids', () => ({ now: now() }), until))
     return rows.map(([sid]) => sid as string)
   }
 
-  async all(): Promise<SessionData[]> {
-    return this.#task(async () => {
-      const until = this.#database.deadline()
+  all(): Promise<SessionData[]> {
+    return this.#seeing(async (until) => {
       const sessions: SessionData[] = []
       for await (const { session } of this.#entries((after) => this.#page(after, until)))
         sessions.push(session)
@@ -156,13 +163,15 @@ export class Rows {
   }
 
   entries(): AsyncGenerator<Entry, void, undefined> {
-    return this.#entries((after) => this.#task(() => this.#page(after, this.#database.deadline())))
+    return this.#entries((after) => this.#seeing((until) => this.#page(after, until)))
   }
 
   async clear(): Promise<void> {
     this.#start()
-    const all = () => this.#database.count('clear', ({ leftMs, latest }) => [latest, milliseconds(leftMs)])
-    await this.#track(this.#lanes.alone(all)).catch((error) => {
+    const until = this.#database.deadline()
+    const values: Values = ({ leftMs, latest }) => ({ latest, lockWaitMs: milliseconds(leftMs) })
+    const all = () => this.#database.count('clear', values, until)
+    await this.#track(this.#lanes.exclusively(all)).catch((error) => {
       throw codeOf(error) === LOCKED ? timedOut(LOCKED) : error
     })
   }
@@ -199,10 +208,14 @@ export class Rows {
     this.#start()
   }
 
-  /** Sees every write that was issued before. */
-  async #task<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Sees every write that was issued before, and keeps none from being done.
+   * @param look is told the deadline, which counts from now
+   */
+  async #seeing<T>(look: (until: number) => Promise<T>): Promise<T> {
     this.#start()
-    return this.#track(this.#lanes.settled().then(work))
+    const until = this.#database.deadline()
+    return this.#track(this.#lanes.after(() => look(until)))
   }
 
   async #track<T>(task: Promise<T>): Promise<T> {
@@ -214,35 +227,39 @@ export class Rows {
     }
   }
 
-  /** Is a promise only where the serializer is async: a promise less for each get. */
-  #session([sid, text, expire]: Row): SessionData | Promise<SessionData> {
+  /** Null if it has ended by its own clock. Is a promise only where the serializer is async: a promise less for each get. */
+  #session([sid, text, expire]: Row): SessionData | null | Promise<SessionData | null> {
+    if (text === null) throw unreadable('the column is null')
     this.#usualLength += (text.length - this.#usualLength) / 100
     const session = decode(text, Number(expire), this.#settings.serializer)
-    const remember = (known: SessionData) => {
-      this.#loaded.remember(
-        known,
-        sid,
-        Number(expire),
-        this.#compares ? { base: text, row: text } : undefined,
-      )
+    const remember = (known: SessionData | null) => {
+      const texts = this.#compares ? { base: text, row: text } : undefined
+      if (known) this.#loaded.remember(known, sid, Number(expire), texts)
       return known
     }
     return session instanceof Promise ? session.then(remember) : remember(session)
   }
 
+  /** What cannot be read is passed over: one such row is no reason to keep all others from being seen. */
   async *#entries(page: (after: string) => Promise<Columns[]>): AsyncGenerator<Entry, void, undefined> {
     for (let after = '', rows: Columns[]; ; ) {
       rows = await page(after)
+      const failures: unknown[] = []
       for (const columns of rows) {
         const row = rowOf(columns)
         after = row[0]
-        yield { sid: after, session: await this.#session(row), expires: new Date(Number(row[2]) * 1000) }
+        const read = async () => this.#session(row)
+        const session = await read().catch((error) => void failures.push(error))
+        if (session) yield { sid: after, session, expires: new Date(Number(row[2]) * 1000) }
       }
+      const { length } = failures
+      if (length > 0)
+        this.#settings.errorLog(`Passed over ${length} sessions that cannot be read`, failures[0])
       if (rows.length < PAGE_SIZE) return
     }
   }
 
   #page(after: string, until: number): Promise<Columns[]> {
-    return this.#database.query('page', () => [String(now()), after, String(PAGE_SIZE)], until)
+    return this.#database.query('page', () => ({ now: now(), after, limit: PAGE_SIZE }), until)
   }
 }

@@ -81,12 +81,13 @@ function unserializable(why: string): StoreError {
  * A session object of its own for each call. Where the cookie has an expiry it is set to that of the row: a touch moves
  * only the row's, and a save of the older one would rewind it. Is a promise only where the serializer is async.
  * @param expire of the row, in seconds since 1970
+ * @returns null if its cookie has expired, which ends within the row's last second
  */
 export function decode(
   text: string,
   expire: number,
   serializer: Serializer,
-): SessionData | Promise<SessionData> {
+): SessionData | null | Promise<SessionData | null> {
   const session = parse(text, serializer)
   return session instanceof Promise ? session.then((known) => dated(known, expire)) : dated(session, expire)
 }
@@ -111,17 +112,19 @@ function checkSession(session: SessionData): SessionData {
   return session
 }
 
-function dated(session: SessionData, expire: number): SessionData {
+function dated(session: SessionData, expire: number): SessionData | null {
+  const { cookie } = session
+  if (!cookie?.expires) return session
+  const cookieMs = timeOf(cookie.expires)
+  // The row's expiry is the cookie's, rounded up: nobody has moved it, and the cookie knows it better.
+  if (Math.ceil(cookieMs / 1000) === expire) return cookieMs > Date.now() ? session : null
   const expires = new Date(expire * 1000)
-  // An 'infinity' in the column is no Date.
-  if (session.cookie?.expires && !Number.isNaN(expires.getTime())) {
-    // A string, as JSON has it: express-session makes the Date.
-    session.cookie.expires = expires.toISOString() as unknown as Date
-  }
+  // An 'infinity' in the column is no Date. A string, as JSON has it: express-session makes the Date.
+  if (!Number.isNaN(expires.getTime())) cookie.expires = expires.toISOString() as unknown as Date
   return session
 }
 
-function unreadable(why: string): StoreError {
+export function unreadable(why: string): StoreError {
   return new StoreError('STORE_SESSION', `The row does not hold a session that can be read: ${why}`)
 }
 

@@ -2,6 +2,7 @@
 // Must not know what is said on them.
 
 import { type NetConnectOpts, Socket } from 'node:net'
+import { soon } from './clock.ts'
 
 /** Connecting still. @param plain nothing but PostgreSQL's messages come on it, so that each can be looked at */
 export function opening(to: NetConnectOpts, plain: boolean): Socket {
@@ -99,7 +100,7 @@ export async function borrowed(open: (options: object) => Promise<Socket>, optio
 export function dead(error: Error): Socket {
   const socket = new Socket()
   // Later, when the driver listens to it.
-  setImmediate(() => socket.destroy(error))
+  soon(() => socket.destroy(error))
   return socket
 }
 

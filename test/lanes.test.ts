@@ -21,10 +21,12 @@ function backend(options: Partial<LanesOptions<Op, string>> = {}) {
     lanes: { read: 1, write: 1 },
     timeoutMs: 5000,
     maxKeys: 3,
-    maxWeight: 100,
+    maxSize: 100,
+    heldPauseMs: 5,
     maxWaiting: { callers: 1000, weight: 1000 },
-    kind: (op) => (op.verb === 'read' ? 'read' : 'write'),
+    isRead: (op) => op.verb === 'read',
     weigh: (op) => op.weight ?? 1,
+    size: (op) => op.weight ?? 1,
     fold: (a, b) =>
       a.verb === b.verb && a.verb !== 'other' ? { verb: a.verb, text: `${a.text}${b.text}` } : undefined,
     run: (batch) =>
@@ -34,6 +36,7 @@ function backend(options: Partial<LanesOptions<Op, string>> = {}) {
     again: () => undefined,
     isOfOneMember: (error) => (error as Error).message === 'member',
     isHeldUp: (error) => (error as Error).message === 'locked',
+    isHeld: (answer) => answer === 'held',
     timedOut: () => new Error('late'),
     busy: () => new Error('busy'),
     ...options,
@@ -127,7 +130,7 @@ test('while a batch is on its way the next one gathers, up to its size, of one v
   assert.deepEqual(keys(), ['a', 'bde', 'c', 'f'])
 })
 
-test('a batch is bounded in weight, and one that is heavier still travels, alone', async () => {
+test('a batch is bounded in size, and one that is heavier still travels, alone', async () => {
   const { lanes, sent, keys } = backend()
   const all = Promise.all([
     lanes.submit('a', { verb: 'append', weight: 60 }),
@@ -225,39 +228,56 @@ test('a batch that fails for one of its members fails only that one, after few s
   assert.ok(statements <= 15, `${statements} statements`)
 })
 
-test('a key that is held up is tried again alone, behind the others, and folds what comes meanwhile', async () => {
+test('a key that is held is passed over, asked for again apart from the others, and folds what comes', async () => {
   const locked = { is: true }
   const log: string[] = []
-  const withHeld: number[] = []
+  const waits: number[] = []
+  const asked: string[] = []
   const { lanes } = backend({
     maxKeys: 200,
-    async run({ keys, ops }) {
+    async run({ keys, ops, passesOverHeld }) {
       await tick()
-      if (keys.includes('held')) withHeld.push(keys.length)
-      if (keys.includes('held') && locked.is) throw new Error('locked')
-      log.push(...ops.map((op) => op.text as string))
-      return keys
+      const held = locked.is && keys.includes('held')
+      if (held && !passesOverHeld) {
+        waits.push(keys.length)
+        throw new Error('locked')
+      }
+      if (keys.includes('held')) asked.push(keys.join())
+      log.push(...ops.filter((_, i) => !held || keys[i] !== 'held').map((op) => op.text as string))
+      return keys.map((key) => (held && key === 'held' ? 'held' : `${key}!`))
     },
   })
   const names = Array.from({ length: 50 }, (_, i) => (i === 20 ? 'held' : `k${i}`))
   const all = names.map((key) => lanes.submit(key, { verb: 'append', text: key }))
   const [held] = all.splice(20, 1)
-  await Promise.all(all)
+  assert.ok((await Promise.all(all)).every((answer) => answer.endsWith('!')))
   assert.equal(log.length, 49)
-  await tick()
-  const next = [lanes.submit('held', { verb: 'append', text: '+' })]
+  assert.deepEqual(asked, [names.join()], 'the others needed one batch more')
+  const next = lanes.submit('held', { verb: 'append', text: '+' })
   for (let round = 0; round < 5; round++) {
     await Promise.all(['k1', 'k2', 'k3'].map((key) => lanes.submit(key, { verb: 'append', text: 'k' })))
   }
   locked.is = false
-  await Promise.all([held, ...next])
-  const alone = withHeld.indexOf(1)
-  assert.ok(withHeld.length > alone + 1)
-  assert.ok(
-    withHeld.slice(alone).every((size) => size === 1),
-    `once alone, always alone: ${withHeld}`,
-  )
-  assert.ok(log.join().endsWith('k,held+') || log.join().endsWith('k,held,+'), log.join())
+  assert.deepEqual(await Promise.all([held, next]), ['held!', 'held!'])
+  assert.deepEqual(waits, [50], 'it held up one batch, once')
+  assert.ok(asked.slice(1).every((keys) => keys === 'held'))
+  assert.equal(log.at(-1), 'held+')
+})
+
+test('keys that cannot be passed over are tried again one by one, behind the others', async () => {
+  const locked = new Set(['a', 'd'])
+  const { lanes } = backend({
+    maxKeys: 200,
+    async run({ keys }) {
+      await tick()
+      if (keys.some((key) => locked.has(key))) throw new Error('locked')
+      return keys.map((key) => `${key}!`)
+    },
+  })
+  const all = ['a', 'b', 'c', 'd', 'e'].map((key) => lanes.submit(key, { verb: 'append' }))
+  assert.deepEqual(await Promise.all([all[1], all[2], all[4]]), ['b!', 'c!', 'e!'])
+  locked.clear()
+  assert.deepEqual(await Promise.all([all[0], all[3]]), ['a!', 'd!'])
 })
 
 test('a key that is held up until its time is over fails then, and is free again', async () => {
@@ -341,20 +361,22 @@ test('a promise that is never kept ends by its deadline, and its key is free aga
   assert.equal(await next, 'a')
 })
 
-test('what waits behind a task of its own has no more time than what does not', async () => {
-  const { lanes, sent } = backend({ timeoutMs: 200 })
-  const task = lanes.alone(() => new Promise((resume) => setTimeout(resume, 150)))
+test('what waits behind a task for all keys ends by its own time, and reads do not wait for it', async () => {
+  const { lanes, sent } = backend({ timeoutMs: 100 })
+  let end = () => {}
+  const task = lanes.exclusively(() => new Promise<void>((resolve) => (end = resolve)))
   const behind = failure(lanes.submit('a', { verb: 'append' }))
-  const submitted = Date.now()
-  await task
-  // Another one is submitted first, later: its deadline is not the first to come.
-  lanes.submit('b', { verb: 'append' }).catch(() => {})
+  const reading = lanes.submit('b', { verb: 'read' })
+  await tick()
+  sent[0]?.end()
+  assert.equal(await reading, 'b')
   assert.equal((await behind).message, 'late')
-  assert.ok(Date.now() - submitted < 300)
-  for (const each of sent) each.end()
+  end()
+  await task
+  assert.equal(sent.length, 1, 'what nobody waits for is not sent')
 })
 
-test('a task of its own runs after what was submitted before, and before what is submitted after', async () => {
+test('a task for all keys runs after the writes submitted before, and before those submitted after', async () => {
   const log: string[] = []
   const { lanes } = backend({
     async run({ keys }) {
@@ -363,16 +385,78 @@ test('a task of its own runs after what was submitted before, and before what is
       return keys
     },
   })
+  const append = (key: string) => lanes.submit(key, { verb: 'append' })
   const all = [
-    lanes.submit('a', { verb: 'append' }),
-    lanes.alone(async () => void log.push('first')),
-    lanes.submit('b', { verb: 'append' }),
+    append('a'),
+    lanes.exclusively(async () => {
+      await tick()
+      log.push('first')
+    }),
+    append('b'),
     failure(lanes.submit('x', Promise.reject(new Error('broken')))),
-    failure(lanes.alone(async () => Promise.reject(new Error('no')))),
-    lanes.submit('c', { verb: 'append' }),
+    failure(lanes.exclusively(async () => Promise.reject(new Error('no')))),
+    append('c'),
+    lanes.after(async () => void log.push('looked')),
+    lanes.exclusively(async () => void log.push('second')),
+    append('d'),
   ]
   await Promise.all(all)
-  assert.deepEqual(log, ['a', 'first', 'b', 'c'])
+  assert.deepEqual(log, ['a', 'first', 'b', 'c', 'looked', 'second', 'd'])
+})
+
+test('a task that only looks waits for earlier writes, and keeps no later one from being done', async () => {
+  const { lanes, sent, keys } = backend({ lanes: { read: 1, write: 2 } })
+  const early = lanes.submit('a', { verb: 'append' })
+  await tick()
+  let looked = false
+  const look = lanes.after(async () => {
+    looked = true
+  })
+  const later = lanes.submit('b', { verb: 'append' })
+  const sameKey = lanes.submit('a', { verb: 'append' })
+  await tick()
+  sent[1]?.end()
+  assert.equal(await later, 'b')
+  assert.equal(looked, false)
+  sent[0]?.end()
+  await early
+  await look
+  assert.equal(looked, true)
+  await tick()
+  sent[2]?.end()
+  assert.equal(await sameKey, 'a')
+  assert.deepEqual(keys(), ['a', 'b', 'a'])
+})
+
+test('a write never folds into one that was submitted before a task for all keys', async () => {
+  const { lanes, sent, keys } = backend()
+  const first = lanes.submit('a', { verb: 'append', text: '1' })
+  const task = lanes.exclusively(async () => {})
+  const second = lanes.submit('a', { verb: 'append', text: '2' })
+  await tick()
+  sent[0]?.end()
+  await task
+  await tick()
+  sent[1]?.end()
+  await Promise.all([first, second])
+  assert.deepEqual(keys(), ['a', 'a'])
+  assert.deepEqual(
+    sent.map(({ batch }) => batch.ops[0]?.text),
+    ['1', '2'],
+  )
+})
+
+test('tasks count as waiting callers, and too many are refused', async () => {
+  const { lanes } = backend({ maxWaiting: { callers: 2, weight: 10 } })
+  let end = () => {}
+  const first = lanes.exclusively(() => new Promise<void>((resolve) => (end = resolve)))
+  const second = lanes.after(async () => {})
+  assert.equal((await failure(lanes.after(async () => {}))).message, 'busy')
+  assert.equal((await failure(lanes.exclusively(async () => {}))).message, 'busy')
+  await tick()
+  end()
+  await Promise.all([first, second])
+  await lanes.after(async () => {})
 })
 
 test('whatever is submitted when: per key the order holds, no key is twice on its way, all are answered', async () => {

@@ -43,10 +43,11 @@ test('a statement asks for the time when it has all its locks, and then changes 
     await db.sql.begin(async (holder) => {
       await holder`select from session where sid = 'locked-b' for update`
       const latest = String(Date.now() / 1000 + 0.3)
-      const parameters = parametersOf({ keys, ops: [op, op], until: 0 }, now, { leftMs: 10_000, latest })
-      // For as long as the test wants, not a quarter of a second.
-      parameters[3] = '10000'
-      late = failure(db.sql.unsafe(texts[op.verb], parameters))
+      const { text, parameters } = texts[op.verb]
+      const values = parametersOf(texts[op.verb], { keys, ops: [op, op] }, now, { leftMs: 10_000, latest })
+      // For as long as the test wants, not as the store does.
+      values[parameters.indexOf('lockWaitMs')] = '10000'
+      late = failure(db.sql.unsafe(text, values))
       while ((await waiting()) === 0) await new Promise((resume) => setTimeout(resume, 5))
       await holder`select pg_sleep(0.4)`
     })

@@ -2,6 +2,7 @@
 // told: garbage, messages cut off, left out or doubled, rows of somebody else, a connection that ends at any byte.
 
 import type { Socket } from 'node:net'
+import { names, type ParameterName, type Statement, statements } from '../../src/statements.ts'
 import { port } from '../support/port.ts'
 
 /** What goes wrong, once the server has sent so many bytes or messages; then it behaves again. */
@@ -24,6 +25,9 @@ interface Message {
   readonly type: string
   readonly body: Buffer
 }
+
+const { passingOver, ...others } = statements(names('session', undefined))
+const known: Statement[] = [...Object.values(others), ...Object.values(passingOver)]
 
 const int16 = (value: number) => Buffer.from([value >> 8, value & 255])
 const int32 = (value: number) => {
@@ -196,10 +200,11 @@ class Session {
     return /select s\.sid, s\.sess/.test(query) ? 3 : /pg_is_in_recovery/.test(query) ? 2 : 1
   }
 
-  #execute(query: string, [separator = '', ...values]: string[]) {
-    const lists = values.map((value) => value.split(separator))
-    const [sids = [], , , expires = []] = lists
-    const texts = lists.at(-1) as string[]
+  #execute(query: string, values: string[]) {
+    const parameters = known.find(({ text }) => text === query)?.parameters ?? []
+    const list = (name: ParameterName) =>
+      values[parameters.indexOf(name)]?.split(values[parameters.indexOf('separator')] as string) ?? []
+    const [sids, expires, texts] = [list('sids'), list('expiries'), list('texts')]
     const found: string[][] = []
     if (/pg_is_in_recovery/.test(query)) found.push(['false', String(Date.now() / 1000)])
     else if (!/^\s*(insert|select|with)/.test(query)) throw new Error(`not expected: ${query}`)

@@ -1,0 +1,42 @@
+// The time by which the store waits, and its timers. Promises that neither a clock that is set nor a test's fake clock
+// reaches them, and that what a timer starts belongs to no request. Must not know what is waited for.
+// When a session expires is another matter: that is told by the wall clock, `Date`.
+
+import { AsyncResource } from 'node:async_hooks'
+import { performance } from 'node:perf_hooks'
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers'
+
+// Held from the start: tests replace those of the process by ones that stand still.
+const real = { clearTimeout, setImmediate, setTimeout, now: performance.now.bind(performance) }
+
+// A timer or socket keeps the async context in which it was made, with all that the context holds: that of the request
+// which happened to come first. This one was made with the module.
+const ofTheProcess = new AsyncResource('connect-postgres-simple')
+
+/** In ms, from an arbitrary start. Never goes back, and stands still for no test. */
+export function monotonicMs(): number {
+  return real.now()
+}
+
+/** Runs the work in the async context of the process instead of the caller's. */
+export function inBackground<T>(work: () => T): T {
+  return ofTheProcess.runInAsyncScope(work)
+}
+
+/** @param work runs in the async context of the process */
+export function startTimer(work: () => void, delayMs: number): NodeJS.Timeout {
+  return ofTheProcess.runInAsyncScope(real.setTimeout, undefined, work, delayMs) as NodeJS.Timeout
+}
+
+export function stopTimer(timer: NodeJS.Timeout | undefined): void {
+  real.clearTimeout(timer)
+}
+
+/** @param work runs after what the event loop has at hand, in the async context of the process */
+export function soon(work: () => void): void {
+  ofTheProcess.runInAsyncScope(real.setImmediate, undefined, work)
+}
+
+export function pause(delayMs: number): Promise<void> {
+  return new Promise((resume) => startTimer(resume, delayMs))
+}
