@@ -99,7 +99,7 @@ export class Database {
         await this.#askSidType(until)
         if (this.#statements !== made) return this.#send(form, parameters, until, read)
       }
-      if (this.#sidType && /^22|42883/.test(code)) throw sidRefused(code, this.#sidType)
+      if (this.#sidType && /^22|42883/.test(code)) throw sidRefused(error as StoreError, this.#sidType)
       throw error
     }
   }

@@ -2,14 +2,17 @@
 
 import { codeOf, type Database, LOCKED, type Values } from './database.ts'
 import type { Deletes } from './prune.ts'
-import type { Columns } from './query.ts'
+import { type Columns, isAnswer } from './query.ts'
 import { now } from './session.ts'
 
 // 0A not supported, 42 not there: a view has no pages, nor has the table of a server that only speaks like PostgreSQL.
 const NOT_POSSIBLE = /^(0A|42)/
 
-// What concerns the statement, the server or the way to it. Else it was about a row: a foreign key, a trigger's exception.
-const NOT_OF_ROWS = /^(0[38A]|2[568]|3[DF]|42|5[378]|F0|XX|EPIPE)|.{6}/
+// 25 a transaction, 26 a prepared statement, 3F a schema, 53 resources, 57 an operator's doing, XX a broken server. What else
+// the server answers is about a row, which a foreign key or a trigger keeps, or somebody has locked.
+const NOT_OF_A_ROW = /^(0A|25|26|3F|42|53|57|XX)/
+
+const isRefusal = (error: unknown) => isAnswer(error) && !NOT_OF_A_ROW.test(codeOf(error))
 
 export function deletes(database: Database): Deletes {
   let isPlain = false
@@ -36,8 +39,8 @@ export function deletes(database: Database): Deletes {
         const place = { from: last ?? from, skip: Number(kept) + (last === from || !last ? skip : 0) }
         return { found: Number(found), count: Number(count), place }
       } catch (error) {
-        if (NOT_OF_ROWS.test(codeOf(error))) throw error
-        return { refused: error }
+        if (isRefusal(error)) return { refused: error }
+        throw error
       }
     },
     async next({ from, skip }) {
@@ -54,8 +57,7 @@ export function deletes(database: Database): Deletes {
           throw error
         })
         .catch((error) => {
-          if (NOT_POSSIBLE.test(codeOf(error)) || !NOT_OF_ROWS.test(codeOf(error)))
-            return [['0', 'false', '0']]
+          if (NOT_POSSIBLE.test(codeOf(error)) || isRefusal(error)) return [['0', 'false', '0']]
           throw error
         })
       return { count: Number(row?.[0]), mine: row?.[1] === 'true', pages: Number(row?.[2]) }

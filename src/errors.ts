@@ -68,12 +68,12 @@ export function mismatch(): StoreError {
 }
 
 /** @param type of the column `sid`, as SQL names it */
-export function sidRefused(code: string, type: string): StoreError {
+export function sidRefused({ code, severity }: StoreError, type: string): StoreError {
   const why = code.startsWith('22')
     ? 'PostgreSQL refused a value, perhaps the sid: sids must be of that type (`genid` of express-session makes them)'
     : 'rows cannot be found by values of that type: use varchar or text, as table.sql does'
   const name = type.replaceAll('"', '').replace('pg_catalog.', '')
-  return new StoreError(code, `The column "sid" is of type ${name}; ${why} [SQLSTATE ${code}]`)
+  return new StoreError(code, `The column "sid" is of type ${name}; ${why} [SQLSTATE ${code}]`, severity)
 }
 
 export function kept(): StoreError {
