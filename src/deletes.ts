@@ -9,7 +9,7 @@ import { now } from './session.ts'
 const NOT_POSSIBLE = /^(0A|42)/
 
 // 25 a transaction, 26 a prepared statement, 3F a schema, 53 resources, 57 an operator's doing, XX a broken server. What else
-// the server answers is about a row, which a foreign key or a trigger keeps, or somebody has locked.
+// the server answers is about a row, which a foreign key or a trigger keeps.
 const NOT_OF_A_ROW = /^(0A|25|26|3F|42|53|57|XX)/
 
 const isRefusal = (error: unknown) => isAnswer(error) && !NOT_OF_A_ROW.test(codeOf(error))

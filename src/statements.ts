@@ -278,17 +278,16 @@ export function statements({ table }: Names, sidType?: string): Statements {
    * In the order of their expiry, passing over the first `skip`, which stay. Gives the number found, the number deleted, the
    * last expiry of those found, and how many of that expiry stayed, as a trigger may want.
    */
-  const prune = (condition: string, locked: string) =>
+  const prune = (condition: string) =>
     statement(
       ['now', 'limit', 'from', 'skip'],
       ($) => `
       with expired as (
         select s.sid, s.expire from ${table} s
-        where ${condition}
-          and ${expiredFrom($)}
+        where ${condition} ${expiredFrom($)}
         order by s.expire
         limit ${$.limit}::int offset ${$.skip}::int
-        for update ${locked}
+        for update skip locked
       ), gone as (
         delete from ${table} s using expired e where s.sid = e.sid returning s.expire
       )
@@ -340,10 +339,10 @@ export function statements({ table }: Names, sidType?: string): Statements {
      * See `prune`. The lock is held for this statement only, which is safe behind a pooler too: of many instances that
      * prune at once one works, the others delete nothing.
      */
-    prune: prune(`(select ${pruneLock})`, 'skip locked'),
+    prune: prune(`(select ${pruneLock}) and`),
 
-    /** For a server without such locks: waits for who else is at it. */
-    prunePlain: prune(setting('lock_timeout', "'250ms'"), ''),
+    /** For a server without such a lock: who is at it at once takes other rows. */
+    prunePlain: prune(''),
 
     /** The expiry of the first expired row that `prune` would find. */
     pruneNext: statement(
