@@ -1,4 +1,5 @@
-// Servers that speak PostgreSQL without all of it: no advisory locks, no places of rows (`ctid`), one connection.
+// Servers that speak PostgreSQL without all of it: no advisory locks, no places of rows (`ctid`), one
+// connection.
 
 import assert from 'node:assert/strict'
 import { PGlite } from '@electric-sql/pglite'
@@ -13,7 +14,8 @@ const test = promises('engines')
 
 const expired = (prefix: string, count: number, ago: string) => `
   insert into session
-  select '${prefix}-' || n, '{"cookie":{}}', now() - interval '${ago}' - n * interval '1 second' from generate_series(1, ${count}) n`
+  select '${prefix}-' || n, '{"cookie":{}}', now() - interval '${ago}' - n * interval '1 second'
+  from generate_series(1, ${count}) n`
 
 // Taken away from the server, so that it answers by itself what such an engine does.
 const refusals: Record<string, { code: string; sql: string; user?: string }> = {
@@ -38,7 +40,7 @@ const refusals: Record<string, { code: string; sql: string; user?: string }> = {
 }
 
 for (const [name, { code, sql, user }] of Object.entries(refusals)) {
-  test(`where ${name} (${code}), expired rows are pruned all the same, by several instances too`, async () => {
+  test(`where ${name} (${code}), expired rows are pruned all the same, by several instances`, async () => {
     const db = await database(`engines_${code}`)
     await db.sql.unsafe(tableSql)
     await db.sql.unsafe(sql)

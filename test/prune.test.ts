@@ -296,9 +296,11 @@ test('rows that a trigger keeps are passed over, however many are the oldest, an
   await db.sql.unsafe(`
     create function keep() returns trigger language plpgsql as 'begin return null; end';
     create trigger keep before delete on session for each row when (old.sid like 'kept-%') execute function keep();
-    insert into session select 'kept-' || n, '{"cookie":{}}', now() - interval '1 year' from generate_series(1, 1500) n;
     insert into session
-    select 'kept-b' || n, '{"cookie":{}}', now() - interval '3 months' - n * interval '1 minute' from generate_series(1, 700) n`)
+    select 'kept-' || n, '{"cookie":{}}'::json, now() - interval '1 year' from generate_series(1, 1500) n
+    union all
+    select 'kept-b' || n, '{"cookie":{}}', now() - interval '3 months' - n * interval '1 minute'
+    from generate_series(1, 700) n`)
   await fill(2500)
   const logged: any[] = []
   await withStore({ ...at, errorLog: (...values) => logged.push(values) }, async (store) => {
@@ -315,11 +317,7 @@ test('rows that a trigger keeps are passed over, however many are the oldest, an
 })
 
 for (const [what, sql, code] of [
-  [
-    'a foreign key',
-    'create table carts as select sid from session where false; alter table carts add foreign key (sid) references session',
-    '23503',
-  ],
+  ['a foreign key', 'create table carts (sid varchar references session)', '23503'],
   [
     'an exception of a trigger',
     `create table carts (sid varchar);
@@ -334,11 +332,15 @@ for (const [what, sql, code] of [
     '45000',
   ],
 ] as const) {
-  test(`rows that ${what} refuses to delete stay, all others go, and it is said once, without data`, async () => {
+  test(`rows that ${what} refuses to delete stay, all others go, and it is said once`, async () => {
     await db.sql.unsafe(sql)
-    await db.sql`insert into session select 'cart-' || n, '{"cookie":{}}', now() - interval '1 year' from generate_series(1, 30) n`
+    await db.sql`
+      insert into session
+      select 'cart-' || n, '{"cookie":{}}', now() - interval '1 year' from generate_series(1, 30) n`
     await fill(2500)
-    await db.sql`insert into carts select sid from session where sid like 'cart-%' or sid in ('dead-5', 'dead-1700', 'dead-1701')`
+    await db.sql`
+      insert into carts
+      select sid from session where sid like 'cart-%' or sid in ('dead-5', 'dead-1700', 'dead-1701')`
     const logged: any[] = []
     await withStore({ ...at, errorLog: (...values) => logged.push(values) }, async (store) => {
       assert.equal(await store.pruneSessions(), 2497)

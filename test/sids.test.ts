@@ -1,5 +1,5 @@
-// Tables that people made themselves, with columns of other types than in table.sql: beside connect-pg-simple, which leaves
-// their meaning to the server.
+// Tables that people made themselves, with columns of other types than in table.sql: beside
+// connect-pg-simple, which leaves their meaning to the server.
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
