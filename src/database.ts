@@ -26,8 +26,8 @@ export const codeOf = (error: unknown): string => (error as StoreError).code
 /** lock_not_available: what `lock_timeout` ends. */
 export const LOCKED = '55P03'
 
-// Undefined function (an operator), wrong type, and rows or columns that were not asked for: what comes of a table whose
-// sids are no text.
+// Undefined function (an operator), wrong type, and rows or columns that were not asked for: what comes of a
+// table whose sids are no text.
 const OF_SID_TYPE = new Set(['42883', '42804', 'STORE_MISMATCH'])
 
 const none: Parameters = () => []
@@ -104,7 +104,10 @@ export class Database {
     }
   }
 
-  /** The statements are made for sids of text, as in table.sql. Makes them anew where the catalogue says otherwise. */
+  /**
+   * The statements are made for sids of text, as in table.sql. Makes them anew where the catalogue says
+   * otherwise.
+   */
   async #askSidType(until: number): Promise<void> {
     const rows = await this.#connection.query(this.#statements.sidType.text, none, until).catch(() => [])
     const sidType = sidTypeOf(this.#names, rows) ?? this.#sidType

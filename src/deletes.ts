@@ -8,8 +8,8 @@ import { now } from './session.ts'
 // 0A not supported, 42 not there: a view has no pages, nor has the table of a server that only speaks like PostgreSQL.
 const NOT_POSSIBLE = /^(0A|42)/
 
-// 25 a transaction, 26 a prepared statement, 3F a schema, 53 resources, 57 an operator's doing, XX a broken server. What else
-// the server answers is about a row, which a foreign key or a trigger keeps.
+// 25 a transaction, 26 a prepared statement, 3F a schema, 53 resources, 57 an operator's doing, XX a broken
+// server. What else the server answers is about a row, which a foreign key or a trigger keeps.
 const NOT_OF_A_ROW = /^(0A|25|26|3F|42|53|57|XX)/
 
 const isRefusal = (error: unknown) => isAnswer(error) && !NOT_OF_A_ROW.test(codeOf(error))

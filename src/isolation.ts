@@ -5,6 +5,7 @@
 // them is bad; for a session store that is one user's session served to another. So the store's connections are its
 // own, and never pipelined.
 
+import { isIP } from 'node:net'
 import postgres, { type Sql } from 'postgres'
 import { address } from './address.ts'
 import type { Settings } from './options.ts'
@@ -35,6 +36,8 @@ export function lentOptions(settings: Settings): DriverOptions {
     max: 1,
     // Undocumented, and the only value that really puts one query at a time on a connection.
     max_pipeline: 0,
+    ssl: verified(options['ssl'], options.host),
+    connection: named(options['connection']),
     fetch_types: false,
     debug: false,
     no_subscribe: true,
@@ -51,6 +54,19 @@ export function lentOptions(settings: Settings): DriverOptions {
     connect_timeout: Math.min(Number(options['connect_timeout'] || 30), patienceMs / 1000),
     backoff: (retries: number) => Math.min(0.05 * retries, 0.25),
   }
+}
+
+/** The driver compares the certificate of a server that is given by IP address with the name `localhost`. */
+function verified(ssl: unknown, [host, ...others]: string[]): unknown {
+  const verifies = ssl === true || ssl === 'verify-full' || (typeof ssl === 'object' && ssl)
+  if (!verifies || others.length > 0 || !isIP(host ?? '')) return ssl
+  return { host, ...(typeof ssl === 'object' && ssl) }
+}
+
+/** Connections carry the store's name unless the app chose one: nobody chose the driver's. */
+function named(connection: { application_name?: string }): object {
+  const { application_name: name = 'postgres.js' } = connection
+  return { ...connection, application_name: name === 'postgres.js' ? 'connect-postgres-simple' : name }
 }
 
 /** @throws TypeError if the store's statements would be changed on the instance's own connections */

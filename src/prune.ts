@@ -16,8 +16,8 @@ export interface Place {
 /** What deletes expired rows, a batch at a time. */
 export interface Deletes {
   /**
-   * Up to `limit` in the order of their expiry. Fewer are deleted than found where a trigger keeps some; one that the
-   * database refuses to delete, as for a foreign key, keeps them all.
+   * Up to `limit` in the order of their expiry. Fewer are deleted than found where a trigger keeps some; one
+   * that the database refuses to delete, as for a foreign key, keeps them all.
    */
   oldest(
     limit: number,
@@ -26,8 +26,8 @@ export interface Deletes {
   /** The place behind the next row. */
   next(place: Place): Promise<Place>
   /**
-   * Those on the pages of the table from one up to another. `pages`: how many it has; 0 where it cannot be read so, or where
-   * one of them is refused. `mine`: false if somebody else is at it.
+   * Those on the pages of the table from one up to another. `pages`: how many it has; 0 where it cannot be
+   * read so, or where one of them is refused. `mine`: false if somebody else is at it.
    */
   onPages(
     from: number,

@@ -74,7 +74,10 @@ export function answer(
   })
 }
 
-/** `text` and `varchar`: every statement gives these only. Not so the rows of another, or sids of a type of their own. */
+/**
+ * `text` and `varchar`: every statement gives these only. Not so the rows of another, or sids of a type of
+ * their own.
+ */
 const TEXT: readonly unknown[] = [25, 1043]
 
 /** What the driver gives as the result of a statement, or of several in one text. */

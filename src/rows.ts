@@ -127,7 +127,9 @@ export class Rows {
     if (this.#settings.disableTouch) return
     const loaded = this.#loaded.of(session, sid)
     const expire = expireAt(session, sid, this.#settings.ttl)
-    if (loaded && Math.abs(expire - loaded.expire) < this.#settings.touchInterval) return
+    // Of a short session less is kept back, so that it does not end while it is used.
+    const interval = Math.min(this.#settings.touchInterval, (expire - now()) / 10)
+    if (loaded && Math.abs(expire - loaded.expire) < interval) return
     // A row that was alive when loaded and expired of itself during the request is not gone for this request.
     const floor = Math.min(now(), Math.floor(loaded?.expire ?? Number.POSITIVE_INFINITY))
     await this.#lanes.submit(sid, { verb: 'touch', expire, floor })

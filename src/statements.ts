@@ -109,9 +109,10 @@ export type Statements = Readonly<Record<StatementName, Statement>> & {
 export const HELD = 'held'
 
 /**
- * @param sidType of the column `sid`, as SQL names it, where it does not compare sids as the text that they are. What is
- *   asked for is then cast to it, and the answer says which of the sids asked for the row was found by: its own may be
- *   spelled otherwise. Else nothing: these statements give the column as it is, so that the server says its type.
+ * @param sidType of the column `sid`, as SQL names it, where it does not compare sids as the text that they
+ *   are. What is asked for is then cast to it, and the answer says which of the sids asked for the row was
+ *   found by: its own may be spelled otherwise. Else nothing: these statements give the column as it is, so
+ *   that the server says its type.
  */
 export function statements({ table }: Names, sidType?: string): Statements {
   const seconds = (value: string) => `pg_catalog.to_timestamp(${value}::float8)`
@@ -275,8 +276,9 @@ export function statements({ table }: Names, sidType?: string): Statements {
     `s.expire < ${seconds($.now)}
           and s.expire >= coalesce(${seconds(`nullif(${$.from}, '')`)}, '-infinity'::timestamptz)`
   /**
-   * In the order of their expiry, passing over the first `skip`, which stay. Gives the number found, the number deleted, the
-   * last expiry of those found, and how many of that expiry stayed, as a trigger may want.
+   * In the order of their expiry, passing over the first `skip`, which stay. Gives the number found, the
+   * number deleted, the last expiry of those found, and how many of that expiry stayed, as a trigger may
+   * want.
    */
   const prune = (condition: string) =>
     statement(
@@ -336,8 +338,8 @@ export function statements({ table }: Names, sidType?: string): Statements {
     ),
 
     /**
-     * See `prune`. The lock is held for this statement only, which is safe behind a pooler too: of many instances that
-     * prune at once one works, the others delete nothing.
+     * See `prune`. The lock is held for this statement only, which is safe behind a pooler too: of many
+     * instances that prune at once one works, the others delete nothing.
      */
     prune: prune(`(select ${pruneLock}) and`),
 
@@ -390,8 +392,8 @@ export function statements({ table }: Names, sidType?: string): Statements {
     exists: statement([], () => `select (pg_catalog.to_regclass(${constant(table)}) is not null)::text`),
 
     /**
-     * Gives the table as it is named here, schema and name of the type of its sids, for a domain those of what it is a domain
-     * of, and whether only the same bytes are the same sid.
+     * Gives the table as it is named here, schema and name of the type of its sids, for a domain those of
+     * what it is a domain of, and whether only the same bytes are the same sid.
      */
     sidType: statement(
       [],

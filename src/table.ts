@@ -1,5 +1,5 @@
-// The table's definition, its creation by any number of processes at once, and the type that its sids have where it was made
-// by somebody else. Must not know how a statement is sent.
+// The table's definition, its creation by any number of processes at once, and the type that its sids have
+// where it was made by somebody else. Must not know how a statement is sent.
 
 import type { Columns } from './query.ts'
 import { type Names, quoted } from './statements.ts'
@@ -44,8 +44,8 @@ export async function createTable({ table, index }: Names, run: Run): Promise<vo
 }
 
 /**
- * The type of the sids as SQL names it; empty where they are the text that they are, as in table.sql. `citext` is not, nor
- * `uuid`, nor a text whose collation takes two spellings for one.
+ * The type of the sids as SQL names it; empty where they are the text that they are, as in table.sql.
+ * `citext` is not, nor `uuid`, nor a text whose collation takes two spellings for one.
  * @param rows what the statement `sidType` gave
  * @returns nothing where they say nothing of this table
  */
