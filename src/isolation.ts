@@ -74,11 +74,14 @@ export function checkShareable(sql: Sql<any>): void {
   checkInstance(sql)
   const { transform, parsers, serializers } = (sql.options ?? {}) as unknown as Partial<DriverOptions>
   const text = 'a_b "C"'
-  const column = { name: 'sid', type: 25, table: 0, number: 0 }
-  const written = serializers?.[25]?.(text) ?? text
-  const read = parsers?.[25]?.(written) ?? written
-  const given = transform?.value?.from?.(read, column) ?? read
-  if (transform?.row?.from || given !== text) {
+  // `text`, which all parameters and most columns are, and `varchar`, which the sids of most tables are.
+  const isChanged = [25, 1043].some((type) => {
+    const written = serializers?.[25]?.(text) ?? text
+    const read = parsers?.[type]?.(written) ?? written
+    const given = transform?.value?.from?.(read, { name: 'sid', type, table: 0, number: 0 }) ?? read
+    return given !== text
+  })
+  if (transform?.row?.from || isChanged) {
     throw new TypeError(
       'The instance given as `postgres` changes text or rows by `transform` or `types`, which `isolate: false` cannot ' +
         'shield from: leave `isolate` at true, or pass an instance without them',

@@ -333,9 +333,9 @@ test('one of many connections gives rows that were not asked for: all are replac
     await store.set('asked', sessionOf({ n: 1 }))
     assert.ok(await store.get('asked'))
     hijack.armed = true
+    const before = hijack.connections
     assert.equal((await failure(store.get('asked'))).code, 'STORE_MISMATCH')
     hijack.armed = false
-    const before = hijack.connections
     assert.equal(((await store.get('asked')) as any).n, 1)
     assert.equal(hijack.connections, before + 1, 'over a new connection')
   })
