@@ -75,7 +75,7 @@ export class OwnClient implements Client {
   }
 
   get isOpen(): boolean {
-    return this.#link !== undefined && this.#link.wasOpen && !this.#link.isOver
+    return this.#link?.wasOpen === true && !this.#link.isOver
   }
 
   get isShutOut(): boolean {
