@@ -57,8 +57,12 @@ const standingStill = async (work: () => Promise<void>) => {
   Object.assign(globalThis, { setTimeout: timer, clearTimeout() {}, setInterval: timer, clearInterval() {} })
   Object.assign(globalThis, { Date: stand })
   Object.assign(performance, { now: () => 0 })
+  // By a timer that does not: what follows needs them.
+  const late = new Promise<never>((_, reject) => {
+    pause(() => reject(new Error('not done within 10 seconds')), 10_000).unref()
+  })
   try {
-    await work()
+    await Promise.race([work(), late])
   } finally {
     Object.assign(globalThis, { setTimeout, clearTimeout, setInterval, clearInterval, Date: wall })
     Object.assign(performance, { now })
