@@ -99,6 +99,11 @@ export class Connection {
     }
   }
 
+  /** No connection can be had, which `errorLog` was told. */
+  get isAway(): boolean {
+    return this.#away !== undefined
+  }
+
   /** For who waited in vain without coming here. */
   timedOut(): StoreError {
     return this.#away ? timedOut(this.#away) : withoutData(timedOut(), this.#clients[0]?.place)

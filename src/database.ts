@@ -40,6 +40,10 @@ export class Database {
     return monotonicMs() + this.#settings.timeoutMs
   }
 
+  get isAway(): boolean {
+    return this.#connection.isAway
+  }
+
   /** For who was not answered by then. */
   timedOut(): StoreError {
     return this.#connection.timedOut()

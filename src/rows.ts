@@ -46,7 +46,10 @@ export class Rows {
     this.#settings = settings
     this.#compares = settings.onConflict !== 'overwrite'
     this.#database = new Database(settings)
-    this.#pruner = new Pruner(settings, deletes(this.#database))
+    // That the server cannot be reached is told already.
+    const errorLog: Settings['errorLog'] = (...failure) =>
+      this.#database.isAway || settings.errorLog(...failure)
+    this.#pruner = new Pruner({ ...settings, errorLog }, deletes(this.#database))
     this.#lanes = new Lanes({
       lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
       timeoutMs: settings.timeoutMs,
