@@ -1,5 +1,5 @@
-// One after the other the connections on which statements go to the server. Promises: one statement at a time, each ends by
-// its deadline, and none goes to a connection that is known or likely to be lost. Must not know what the statements are.
+// One connection at a time, opened when it is needed. Promises: one statement at a time, each ends by its
+// deadline, and none goes to a connection that is known or likely to be lost. Must not know the statements.
 
 import type { Sql } from 'postgres'
 import { startTimer, stopTimer } from './clock.ts'
@@ -11,9 +11,9 @@ import { answer, type Columns, greet, isAnswer, type Parameters, timeLeft } from
 export interface Client {
   /** Where the last statement went, or was to go. */
   readonly place: Place | undefined
-  /** Of its hosts at least one has let it in, and the connection is there as far as is known. */
+  /** A server has let it in, and nothing says that the connection was lost. */
   readonly isOpen: boolean
-  /** None of its hosts has let it in since one did. */
+  /** Every host has refused it since the last time that one let it in. */
   readonly isShutOut: boolean
   /** @param until in ms of the monotonic clock */
   query(text: string, parameters: Parameters, until: number): Promise<Columns[]>
@@ -58,10 +58,10 @@ export class OwnClient implements Client {
   #link: Link | undefined
   /** Of several hosts, the one that is asked next. */
   #host = 0
-  /** Hosts that did not let it in, one after the other. */
+  /** Attempts in a row in which no host let it in. */
   #refusals = 0
   #retireAt = 0
-  /** By the clock on the wall, which goes on while the process or the machine is stopped: timers do not. */
+  /** By the wall clock: unlike timers, it goes on while the process or the machine is stopped. */
   #usedAt = 0
   #idle: NodeJS.Timeout | undefined
 
@@ -84,7 +84,7 @@ export class OwnClient implements Client {
 
   async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
     stopTimer(this.#idle)
-    // After so long the server, or what stands between, may have forgotten the connection without a word.
+    // After so long the server, or a router on the way, may have dropped the connection without a word.
     if (this.#link?.isOver || Date.now() - this.#usedAt > this.#idleMs) this.reset()
     if (Date.now() > this.#retireAt) await this.end()
     this.#link ??= this.#begin()
@@ -123,13 +123,13 @@ export class OwnClient implements Client {
     return (this.#options['idle_timeout'] || 60) * 1000
   }
 
-  /** To one host, so that the store knows which server a statement goes to. */
+  /** Connects to a single host, so that the store knows which server a statement goes to. */
   #begin(): Link {
     const { host, port, max_lifetime: lifetime } = this.#options
     const seconds = typeof lifetime === 'function' ? lifetime() : lifetime
     this.#retireAt = seconds ? Date.now() + seconds * 1000 : Number.POSITIVE_INFINITY
     const at = this.#host
-    // With several hosts the driver swallows the error when none answers.
+    // With several hosts the driver swallows the error when none of them answers.
     return new Link({ ...this.#options, host: host.slice(at, at + 1), port: port.slice(at, at + 1) })
   }
 }

@@ -41,10 +41,13 @@ export function pause(delayMs: number): Promise<void> {
   return new Promise((resume) => startTimer(resume, delayMs))
 }
 
-/** For the driver, which takes the timers of the process as it finds them. @param work is over when it returns */
+/**
+ * For the driver, which uses the process's `setTimeout`.
+ * @param work is over when it returns, so that nobody else notices
+ */
 export function withRealTimers(work: () => void): void {
   const found = globalThis.setTimeout
-  // Where globals are frozen there are no others either.
+  // Frozen globals cannot be assigned to, and are never replaced.
   if (found !== real.setTimeout) globalThis.setTimeout = real.setTimeout
   try {
     work()

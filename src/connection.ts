@@ -37,7 +37,7 @@ export class Connection {
   #failures = 0
   #closed = false
   readonly #log: Settings['errorLog']
-  /** Why no connection can be had, from when that was reported until one was. */
+  /** The reported reason why no connection can be had; undefined while connections can be had. */
   #away: StoreError | undefined
 
   /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
@@ -99,12 +99,12 @@ export class Connection {
     }
   }
 
-  /** No connection can be had, which `errorLog` was told. */
+  /** No connection can be had, and `errorLog` was told. */
   get isAway(): boolean {
     return this.#away !== undefined
   }
 
-  /** For who waited in vain without coming here. */
+  /** The error for a caller whose statement was never sent. */
   timedOut(): StoreError {
     return this.#away ? timedOut(this.#away) : withoutData(timedOut(), this.#clients[0]?.place)
   }

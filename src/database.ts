@@ -44,7 +44,7 @@ export class Database {
     return this.#connection.isAway
   }
 
-  /** For who was not answered by then. */
+  /** The error for a caller whose statement was never sent. */
   timedOut(): StoreError {
     return this.#connection.timedOut()
   }

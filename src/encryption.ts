@@ -1,5 +1,5 @@
-// How a connection is encrypted before anything is said on it. Promises that nothing is sent to a server that is not the
-// expected one, and that what the server said in the clear counts for nothing. Must not know what will be said.
+// Encrypts a connection before PostgreSQL's protocol begins. Promises that an unverified server gets nothing,
+// and that nothing sent in the clear is taken for an answer. Must not know what is sent afterwards.
 
 import type { Socket } from 'node:net'
 import { isIP } from 'node:net'
@@ -15,7 +15,8 @@ export type Ssl = boolean | string | ConnectionOptions
 export async function agrees(socket: Socket, ssl: Ssl): Promise<boolean> {
   socket.write(REQUEST)
   const answer = await once(socket, 'data')
-  // More than one byte would be somebody in between, who wants it to be taken for a part of what comes encrypted.
+  // More than one byte is an attack: somebody in between wants it to pass for the start of the encrypted
+  // answer.
   const word = answer?.length === 1 ? String(answer) : ''
   if (word === 'S') return true
   if (word === 'N' && ssl === 'prefer') return false
@@ -31,7 +32,7 @@ export function encrypted(socket: Socket, host: string, ssl: Ssl, direct: boolea
   const unverified = ssl === 'require' || ssl === 'allow' || ssl === 'prefer'
   return connect({
     socket,
-    // What the certificate must be for. A name is also sent, for servers that have several.
+    // The certificate must be for this host. A name is also sent, for servers that have several certificates.
     host,
     ...(!isIP(host) && { servername: host }),
     ...(direct && { ALPNProtocols: ['postgresql'] }),
@@ -40,7 +41,7 @@ export function encrypted(socket: Socket, host: string, ssl: Ssl, direct: boolea
   })
 }
 
-/** Resolves when both sides know each other, as far as `ssl` wants it. */
+/** Resolves when the handshake is over and the server's certificate has been accepted. */
 export async function secured(socket: TLSSocket): Promise<void> {
   try {
     await once(socket, 'secureConnect')

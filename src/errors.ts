@@ -13,8 +13,8 @@ export class StoreError extends Error {
 }
 
 /**
- * Of the way to the server. It passes through the driver, which hangs the statement and its parameters on its errors, so
- * `withoutData` makes another of it.
+ * An error of the connection. The driver hangs the statement and its parameters on it, so it is never given
+ * to the outside: `withoutData` makes another of it.
  */
 export class WayError extends Error {
   readonly code: string
@@ -33,7 +33,7 @@ export interface Place {
   readonly database: string
 }
 
-/** In words, to be put behind others. Without what stands before an @: that can be the rest of a password in a bad URL. */
+/** In words. Leaves out what stands before an `@`: in a malformed URL that is part of the password. */
 export function at(place: Place | undefined): string {
   if (!place) return ''
   const shown = (text: unknown) => String(text).replace(/^.*@/s, '')
@@ -82,7 +82,7 @@ export function timedOut(last?: StoreError): StoreError {
   return new StoreError('STORE_TIMEOUT', `PostgreSQL did not answer within the store's \`timeout\`${why}`)
 }
 
-/** @param reason of it only what tells what failed: its message can hold a secret */
+/** @param reason its name and code are told; its message is not, as it can hold a secret */
 export function noPassword(reason: unknown): WayError {
   const { name, code } = Object(reason) as Partial<NodeJS.ErrnoException>
   const words = [name, code].filter((word) => typeof word === 'string' && /^[\w.-]{1,60}$/.test(word))

@@ -1,8 +1,8 @@
-// One connection to PostgreSQL, from its opening to its end. Promises: one statement at a time, each ends by its deadline
-// and ends the connection if it missed it. Keeps no process alive. Must not know what the statements are.
+// One connection to PostgreSQL, from its opening to its end. Promises: each statement ends by its deadline,
+// and a missed deadline ends the connection. Keeps no process alive. Must not know what the statements are.
 //
-// The driver knows the protocol. It is given a socket that is connected and encrypted, and is never told to end: it would
-// write to a socket that is gone, and its timers are those of the process, which stand still where a test has replaced them.
+// The driver only speaks the protocol. It gets a socket that is already connected and encrypted, and is never
+// told to end: it would write to a socket that is gone, or wait for timers that a test has replaced.
 
 import { Socket } from 'node:net'
 import postgres, { type Sql } from 'postgres'
@@ -19,10 +19,10 @@ export class Link {
   readonly #options: DriverOptions
   readonly #sql: Sql
   #socket: Socket | undefined
-  /** Why it was given up. */
+  /** Why it ended. */
   #over: Error | undefined
   #asked = false
-  /** Of the server's clock; known once it was greeted. */
+  /** How far the server's clock is ahead; known once the server was greeted. */
   #aheadMs: number | undefined
   #patience: NodeJS.Timeout | undefined
 
@@ -32,17 +32,17 @@ export class Link {
     this.#sql = connectedByRealTimers(
       postgres({
         ...options,
-        // All of this is done here.
+        // The link does all of this itself.
         ssl: false,
         connect_timeout: null,
         idle_timeout: null,
         max_lifetime: null,
-        // Objects that the driver writes into.
+        // The driver writes into these objects.
         parameters: {},
         shared: { retries: 0, typeArrayMap: {} },
         socket: () => {
-          // The driver tries again at once where a connection is closed before it is ready: hundreds of times a second, and
-          // without an end. Who asked shall know, and pause.
+          // The driver reconnects at once when a connection is closed before it is ready, hundreds of times a
+          // second and without an end. Fail the query instead, so that the pool backs off.
           if (this.#asked) return dead(new WayError('CONNECTION_CLOSED', 'The connection was closed'))
           this.#asked = true
           return this.#open()
@@ -74,7 +74,7 @@ export class Link {
     return answer(this.#sql, text, parameters(timeLeft(until, this.#aheadMs)), until, giveUp)
   }
 
-  /** With what is on its way. @param why what it fails with */
+  /** Ends the connection at once. @param why the error of the statement under way */
   giveUp(why: unknown = new WayError('CONNECTION_CLOSED', 'The connection was given up')): void {
     this.#over ??= why instanceof Error ? why : new Error('The socket could not be had')
     stopTimer(this.#patience)
@@ -118,9 +118,9 @@ export class Link {
 
   /** The driver's sockets hold the process; these do not: a query holds it, by the timer of its deadline. */
   #hold(socket: Socket): void {
-    // The driver stops to listen before a socket has said its last.
+    // The driver removes its listeners before the last error of a socket can come.
     this.#socket = socket.on('error', () => {})
-    // Those of an app can be any stream.
+    // An app can give any stream, and not all have it.
     socket.unref?.()
     if (this.#over) {
       hangUp(socket, this.#over)
@@ -128,7 +128,10 @@ export class Link {
     }
   }
 
-  /** The driver does not expect that asking for it can fail or last: an unhandled rejection would end the process. */
+  /**
+   * A function that fails or takes long would end the process in the driver, by an unhandled rejection or
+   * exception.
+   */
   async #password(pass: string | (() => string | Promise<string>)): Promise<string> {
     try {
       const password = typeof pass === 'function' ? await pass() : pass
@@ -136,12 +139,15 @@ export class Link {
     } catch (error) {
       this.giveUp(noPassword(error))
     }
-    // Whatever came now, the driver would write it to a socket that is gone.
+    // The driver would write any answer to a socket that is gone.
     return new Promise(() => {})
   }
 }
 
-/** The driver begins to connect by a timer of the process. */
+/**
+ * The driver starts each connection by the process's `setTimeout`, which never fires where a test has
+ * replaced it.
+ */
 function connectedByRealTimers(sql: Sql): Sql {
   const { unsafe } = sql
   sql.unsafe = ((...given: [string]) => {

@@ -45,7 +45,10 @@ export interface Options {
   pruneSessionInterval?: number | false
   /** `false` takes the interval as it is; a function gets it in milliseconds and returns milliseconds. @default 50–150 % of it */
   pruneSessionRandomizedInterval?: ((milliseconds: number) => number) | false
-  /** Where errors go that have nobody to go to; also that the server cannot be reached, and, without an error, that it can again. @default console.error */
+  /**
+   * Gets errors that have no caller. Also told once when the server cannot be reached, and once, with
+   * `undefined` as the error, when it can be reached again. @default console.error
+   */
   errorLog?: (message: string, error: unknown) => void
   /** How a session becomes the text in the row, and back. @default JSON */
   serializer?: Serializer

@@ -46,7 +46,7 @@ export class Rows {
     this.#settings = settings
     this.#compares = settings.onConflict !== 'overwrite'
     this.#database = new Database(settings)
-    // That the server cannot be reached is told already.
+    // While the server cannot be reached, the connection has reported it already.
     const errorLog: Settings['errorLog'] = (...failure) =>
       this.#database.isAway || settings.errorLog(...failure)
     this.#pruner = new Pruner({ ...settings, errorLog }, deletes(this.#database))

@@ -15,9 +15,9 @@ const LONGEST = 100_000
 const NOTHING = Buffer.alloc(0)
 
 /**
- * The socket, which from now on ends where the server talks nonsense. The driver trusts what it gets: a description of rows
- * whose names do not end is a loop that does not end either, in which the process hangs; an authentication it cannot read
- * is an unhandled rejection, which ends the process.
+ * Makes the socket end when the server talks nonsense. The driver trusts what it gets: a row description
+ * whose names do not end hangs the process in a loop, and an authentication it cannot read ends the process
+ * by an unhandled rejection.
  */
 export function checked(socket: Socket): Socket {
   const messages = new Messages()
@@ -78,7 +78,7 @@ function describesRows(body: Buffer): boolean {
   return at === body.length
 }
 
-// Of those that are encrypted, the socket beneath.
+// The TCP socket beneath each encrypted one.
 const beneath = new WeakMap<Socket, Socket>()
 
 export function layer(above: TLSSocket, below: Socket): TLSSocket {
@@ -87,14 +87,15 @@ export function layer(above: TLSSocket, below: Socket): TLSSocket {
 }
 
 /**
- * Resets it: what was written and is not sent yet must not arrive later, after the caller was told that it failed. From
- * above: a TLS socket whose socket was closed beneath it still takes what is written, and then fails where nobody listens.
- * @param error what the driver hears
+ * Resets it: what was written and is not sent yet must not arrive later, after the caller was told that it
+ * failed. An encrypted socket is destroyed itself, not the one beneath: it would still accept writes, and
+ * fail after the driver has stopped listening.
+ * @param error given to the driver
  */
 export function hangUp(socket: Socket, error: Error): void {
   const tcp = beneath.get(socket) ?? socket
-  // What `resetAndDestroy` does in the end, but that one first waits until everything is sent. Only TCP knows it, and only
-  // once it is connected; not what an app encrypted itself.
+  // `resetAndDestroy` would first wait until everything is sent. Only a connected TCP socket can be reset,
+  // not one that an app has encrypted itself.
   if (tcp.remoteAddress && !(tcp instanceof TLSSocket)) Object.assign(tcp, { resetAndClosing: true })
   socket.destroy(error)
 }

@@ -1,4 +1,5 @@
-// The way to the server, when it is not as the app expects it: what errors and the log say of it, how soon and how often.
+// The way to the server, when it is not as the app expects it: what errors and the log say of it, how soon
+// and how often.
 
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
@@ -25,6 +26,12 @@ const through = (number: number | string, query = '') => {
   other.port = String(number)
   other.search = query
   return other.href
+}
+/** Leads on to the server, for as long as the connection is there. */
+const relay = (socket: Socket) => {
+  const server = connect(Number(url.port), url.hostname).on('error', () => {})
+  socket.pipe(server).pipe(socket)
+  socket.on('close', () => server.destroy())
 }
 const names = (error: Error, number: number) => {
   const place = `(host ${url.hostname}, port ${number}, database ${name})`
@@ -134,7 +141,7 @@ for (const query of ['', '?sslmode=no-verify']) {
     let up = false
     const gate = await port((socket) => {
       if (!up) return void socket.destroy()
-      if (!query) return void socket.pipe(connect(Number(url.port), url.hostname)).pipe(socket)
+      if (!query) return void relay(socket)
       socket.destroy()
     })
     const logged: [string, any][] = []
@@ -189,7 +196,7 @@ test('without an `errorLog` the console hears of it, in words alone where there 
   console.error = (...values) => void heard.push(values)
   let up = false
   const gate = await port((socket) => {
-    if (up) socket.pipe(connect(Number(url.port), url.hostname)).pipe(socket)
+    if (up) relay(socket)
     else socket.destroy()
   })
   try {
@@ -264,7 +271,7 @@ test('an address to which no connection can even be begun is an error of the ope
 test('a server that is silent at the start is left for the next attempt after the time to connect', async () => {
   let silent = 0
   const gate = await port((socket) => {
-    if (++silent > 1) socket.pipe(connect(Number(url.port), url.hostname)).pipe(socket)
+    if (++silent > 1) relay(socket)
   })
   const conObject = {
     ...{ host: url.hostname, port: gate.number, user: url.username, database: name },

@@ -150,6 +150,27 @@ test('a socket that the app has encrypted itself is used, and given up like any 
   await sql.end()
 })
 
+test('a connection that was given up is reset under TLS too, so that what it still holds never arrives', async () => {
+  const ends: (string | undefined)[] = []
+  const silent = await port((socket) => {
+    socket.once('data', () => {
+      socket.write('S')
+      const secure = new TLSSocket(socket, { isServer: true, key, cert })
+      secure
+        .on('error', (error: NodeJS.ErrnoException) => ends.push(error.code))
+        .on('end', () => ends.push('end'))
+      secure.resume()
+    })
+  })
+  const conString = url('?sslmode=no-verify', silent)
+  await withStore({ conString, timeout: 0.3, errorLog() {} }, async (store) => {
+    assert.equal((await failure(store.get('a'))).code, 'STORE_TIMEOUT')
+    while (ends.length === 0) await new Promise((resume) => setTimeout(resume, 10))
+  })
+  assert.deepEqual(ends, ['ECONNRESET'])
+  await silent.close()
+})
+
 test('a key that is none is an error of the operation, which does not show it', () =>
   withStore(
     { conObject: { connectionString: url(''), ssl: { key: 'hush', cert } }, errorLog() {} },

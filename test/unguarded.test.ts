@@ -1,5 +1,5 @@
-// What goes wrong on an encrypted connection ends no process: each case in one that listens to no error, on a PostgreSQL
-// that speaks TLS itself.
+// What goes wrong on an encrypted connection ends no process: each case in one that listens to no error, on a
+// PostgreSQL that speaks TLS itself.
 
 import assert from 'node:assert/strict'
 import { chownSync, statSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// An app whose process is stopped, as those of Lambda, Cloud Run and laptops are, and that has a request at hand when it
-// goes on: it comes before any timer.
+// An app whose process is stopped, as those of Lambda, Cloud Run and laptops are, and that has a request at
+// hand when it goes on: it comes before any timer.
 
 import { Store, sessionOf } from '../support/store.ts'
 
