@@ -68,8 +68,11 @@ export class Link {
       const late = new WayError('CONNECT_TIMEOUT', 'The server did not let the store in in time')
       const patienceMs = this.#options['connect_timeout'] * 1000
       this.#patience = startTimer(() => this.giveUp(late), patienceMs).unref()
-      this.#aheadMs = await greet(this.#sql, until, giveUp)
-      stopTimer(this.#patience)
+      try {
+        this.#aheadMs = await greet(this.#sql, until, giveUp)
+      } finally {
+        stopTimer(this.#patience)
+      }
     }
     return answer(this.#sql, text, parameters(timeLeft(until, this.#aheadMs)), until, giveUp)
   }
