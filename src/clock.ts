@@ -40,3 +40,15 @@ export function soon(work: () => void): void {
 export function pause(delayMs: number): Promise<void> {
   return new Promise((resume) => startTimer(resume, delayMs))
 }
+
+/** For the driver, which takes the timers of the process as it finds them. @param work is over when it returns */
+export function withRealTimers(work: () => void): void {
+  const found = globalThis.setTimeout
+  // Where globals are frozen there are no others either.
+  if (found !== real.setTimeout) globalThis.setTimeout = real.setTimeout
+  try {
+    work()
+  } finally {
+    if (found !== real.setTimeout) globalThis.setTimeout = found
+  }
+}

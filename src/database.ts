@@ -40,6 +40,11 @@ export class Database {
     return monotonicMs() + this.#settings.timeoutMs
   }
 
+  /** For who was not answered by then. */
+  timedOut(): StoreError {
+    return this.#connection.timedOut()
+  }
+
   /** What came back for each sid: nothing where it has no row. @throws StoreError */
   async run(batch: Batch<Operation>): Promise<(Columns | undefined)[]> {
     const { verb } = batch.ops[0] as Operation

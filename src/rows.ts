@@ -66,7 +66,7 @@ export class Rows {
           : undefined,
       isOfOneMember: (error) => OF_ONE_MEMBER.test(codeOf(error)),
       isHeldUp: (error) => codeOf(error) === LOCKED,
-      timedOut,
+      timedOut: () => this.#database.timedOut(),
       busy,
     })
   }
@@ -163,7 +163,7 @@ export class Rows {
     this.#start()
     const all = () => this.#database.count('clear', ({ leftMs, latest }) => [latest, milliseconds(leftMs)])
     await this.#track(this.#lanes.alone(all)).catch((error) => {
-      throw codeOf(error) === LOCKED ? timedOut(LOCKED) : error
+      throw codeOf(error) === LOCKED ? timedOut(error) : error
     })
   }
 
