@@ -11,11 +11,11 @@ export const lockFaults: Fault[] = [
     seconds: { short: 60, long: 90 },
     run: (long, tls) =>
       bench(tls, async ({ server, sql, address, app, during }) => {
-        // Long enough for a statement of a machine that is busy.
-        const users = app({ conString: address(`${server.url}?statement_timeout=500`) })
+        // Shorter than a statement waits for a lock, and long enough for one of a few users on a machine that is busy.
+        const users = app({ conString: address(`${server.url}?statement_timeout=200`) })
         const { store } = users
         await store.set('locked', sessionOf({ user: 'locked', n: 0 }))
-        await users.begin()
+        await users.begin(16)
         const rounds = long ? 50 : 5
         const codes = new Set<string>()
         const report = await during(users, () =>
@@ -33,7 +33,7 @@ export const lockFaults: Fault[] = [
         )
         assert.deepEqual([...codes], ['57014'])
         assert.deepEqual(report.failed, {})
-        return { rounds: `${rounds} statements ended`, report }
+        return { rounds: `${rounds} statements ended, 16 users`, report }
       }),
   },
   {
