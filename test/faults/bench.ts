@@ -1,4 +1,5 @@
-// What every fault needs: a server of its own, over plaintext or TLS, an app with users in a process of its own, raw SQL.
+// What every fault needs: a server of its own, over plaintext or TLS, an app with users in a process of its
+// own, raw SQL.
 
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -45,7 +46,10 @@ export interface Bench {
   address(url: string): string
   /** A store that nobody uses yet. */
   app(options?: Options, instance?: Task['instance']): Users
-  /** Another server, whose standby it is. Restarts the server for that: it acknowledges nothing that the standby does not have. */
+  /**
+   * Another server, which follows this one. Restarts it for that, which then acknowledges nothing that the
+   * standby does not have.
+   */
   standby(): Promise<Server>
   /** Ends the work, and tells what was seen. @param sql to where the rows are then */
   during(users: Users, faults: () => Promise<void>, sql?: Sql): Promise<Report>

@@ -1,6 +1,7 @@
-// A server that speaks just enough of PostgreSQL's protocol for the store, keeps its rows in a Map, and misbehaves as it is
-// told: garbage, messages cut off, left out or doubled, rows of somebody else, a connection that ends at any byte. Given a
-// certificate it does all that inside of TLS, and misbehaves beside it.
+// A server that speaks just enough of PostgreSQL's protocol for the store, keeps its rows in a Map, and
+// misbehaves as it is told: garbage, messages cut off, left out or doubled, rows of somebody else, a
+// connection that ends at any byte. Given a certificate it does all that inside of TLS, and misbehaves beside
+// it.
 
 import type { Socket } from 'node:net'
 import type { Certificate } from '../support/certificate.ts'

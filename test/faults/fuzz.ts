@@ -1,5 +1,5 @@
-// Random faults of the fake server, under random operations of a few users: each run ends in right answers or clear errors.
-// Catches nothing that escapes: that ends the process.
+// Random faults of the fake server, under random operations of a few users: each run ends in right answers or
+// clear errors. Catches nothing that escapes: that ends the process.
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'

@@ -1,5 +1,5 @@
-// Users at work, over HTTP and directly, who know what they stored: every answer is compared with what it can be. They catch
-// what fails, and nothing that escapes. Knows nothing of faults.
+// Users at work, over HTTP and directly, who know what they stored: every answer is compared with what it can
+// be. They catch what fails, and nothing that escapes. Knows nothing of faults.
 
 import express from 'express'
 import type { SessionData } from 'express-session'
@@ -22,14 +22,14 @@ export interface Report {
   answered: number
   /** How many failed, by the code of the error. */
   failed: Record<string, number>
-  /** What can never be: a row of somebody else, an acknowledged save that is gone, a callback called twice. */
+  /** What can never be: a row of somebody else, an acknowledged save that is gone, a second callback. */
   wrong: string[]
   slowestMs: number
 }
 
 export interface Load {
   readonly report: Report
-  /** Resolves with the ms since then when something has succeeded that began after it. @param since in ms since 1970 */
+  /** The ms until something has succeeded that began after `since`, which is in ms since 1970. */
   recovered(since: number): Promise<number>
   /** Resolves when each user was answered so often, to what began after now. */
   everybody(times: number, what: 'answered' | 'succeeded'): Promise<void>

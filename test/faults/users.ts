@@ -1,5 +1,5 @@
-// The load in a process of its own, as seen from where the faults are made. An error that escapes there ends it, and with
-// it whatever is waited for here. Compares every row in the end.
+// The load in a process of its own, as seen from where the faults are made. An error that escapes there ends
+// it, and with it whatever is waited for here. Compares every row in the end.
 
 import type { Sql } from 'postgres'
 import type { Options, PostgresStore } from '../../src/index.ts'

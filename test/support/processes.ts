@@ -10,7 +10,7 @@ export interface Worker {
   /** The next message, or an error with what the worker printed if it ends without one. */
   next(): Promise<any>
   tell(message: Serializable): void
-  /** Lets it end by itself. If it does not within so many seconds it is killed; that, and a failure of its own, fails. */
+  /** Lets it end by itself. After so many seconds it is killed; that, and a failure of its own, fails. */
   end(seconds?: number): Promise<void>
 }
 

@@ -1,5 +1,5 @@
-// The store and a server that misbehaves, in a process that catches nothing. Tells each run, and at the end how often the
-// server misbehaved.
+// The store and a server that misbehaves, in a process that catches nothing. Tells each run, and at the end
+// how often the server misbehaved.
 
 import { fuzz } from '../faults/fuzz.ts'
 

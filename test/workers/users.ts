@@ -1,5 +1,5 @@
-// An app with its users in a process of its own. It installs no handler for what escapes: that ends it, as it would end
-// anybody's. Does what it is asked by messages.
+// An app with its users in a process of its own. It installs no handler for what escapes: that ends it, as it
+// would end anybody's. Does what it is asked by messages.
 
 import postgres from 'postgres'
 import { type Load, load } from '../faults/load.ts'

@@ -11,7 +11,8 @@ export const lockFaults: Fault[] = [
     seconds: { short: 60, long: 90 },
     run: (long, tls) =>
       bench(tls, async ({ server, sql, address, app, during }) => {
-        // Shorter than a statement waits for a lock, and long enough for one of a few users on a machine that is busy.
+        // Shorter than a statement waits for a lock, and long enough for one of a few users on a machine that
+        // is busy.
         const users = app({ conString: address(`${server.url}?statement_timeout=200`) })
         const { store } = users
         await store.set('locked', sessionOf({ user: 'locked', n: 0 }))

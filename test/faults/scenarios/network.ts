@@ -52,7 +52,10 @@ export const networkFaults: Fault[] = (['hole', 'shut', 'silent', 'cut'] as cons
         // What is late by more has not been told by its deadline.
         assert.ok(report.slowestMs < TIMEOUT_SECONDS * 5000, `one took ${report.slowestMs} ms`)
         return {
-          rounds: `${long ? 5 : 1} times 3 s, at most ${Math.ceil(attempts)} connections in a second; then ${AGAIN} successes of each user`,
+          rounds: [
+            `${long ? 5 : 1} times 3 s, at most ${Math.ceil(attempts)} connections in a second`,
+            `then ${AGAIN} successes of each user`,
+          ].join('; '),
           report,
           recoveryMs,
         }
