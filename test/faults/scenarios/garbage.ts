@@ -32,13 +32,14 @@ async function misbehaviours(task: object): Promise<number> {
   try {
     for (;;) {
       const { misbehaved, run } = await within(30, () => child.next())
-      if (misbehaved !== undefined) return misbehaved
-      last = run
+      if (misbehaved === undefined) last = run
+      else {
+        await child.end()
+        return misbehaved
+      }
     }
   } catch (error) {
     await child.end(0).catch(() => {})
     throw new Error(`In the run ${inspect(last, { depth: null })}: ${(error as Error).message}`)
-  } finally {
-    await child.end()
   }
 }
