@@ -8,6 +8,7 @@ import type { Options } from '../../src/index.ts'
 import { type Certificate, certificate } from '../support/certificate.ts'
 import { tableSql } from '../support/database.ts'
 import { startPostgres } from '../support/postgres.js'
+import { backends } from '../support/store.ts'
 import type { Report } from './load.ts'
 import { type Task, type Users, users } from './users.ts'
 
@@ -122,6 +123,6 @@ export async function bench<T>(
 async function encryptions(sql: Sql): Promise<boolean[]> {
   const rows = await sql`
     select distinct ssl from pg_stat_activity join pg_stat_ssl using (pid)
-    where datname = current_database() and query like '%to_timestamp%' and query not like '%pg_stat_%'`
+    where pid = any(${await backends(sql)}) and query not like '%pg_stat_%'`
   return rows.map(({ ssl }) => ssl)
 }
