@@ -5,7 +5,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { statements } from '../dist/statements.js'
+import { statements } from '../dist/table/statements.js'
 import { number, of, ratio, table } from './figures.js'
 import { inside } from './store-level.js'
 import { sessionOf, sid } from './workloads.js'
@@ -79,7 +79,7 @@ function valuesFrom(first) {
     latest: now + 3600,
     lockWaitMs: 250,
     expiries: all(() => now + 86_400 + Math.floor(Math.random() * 10_000)),
-    floors: all(() => now),
+    aliveAts: all(() => now),
     texts: all((each) => JSON.stringify(sessionOf(each, BYTES))),
   }
 }

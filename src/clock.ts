@@ -1,6 +1,6 @@
 // The time by which the store waits, and its timers. Promises that neither a clock that is set nor a test's fake clock
 // reaches them, and that what a timer starts belongs to no request. Must not know what is waited for.
-// When a session expires is another matter: that is told by the wall clock, `Date`.
+// When a session expires is another matter: that is told by the clock on the wall.
 
 import { AsyncResource } from 'node:async_hooks'
 import { performance } from 'node:perf_hooks'
@@ -60,4 +60,9 @@ export function withRealTimers(work: () => void): void {
   } finally {
     if (found !== real.setTimeout) globalThis.setTimeout = found
   }
+}
+
+/** The clock on the wall, which decides expiry: seconds since 1970, rounded up, as connect-pg-simple has it. */
+export function now(): number {
+  return Math.ceil(Date.now() / 1000)
 }

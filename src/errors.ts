@@ -1,6 +1,8 @@
 // Every error of the store is made or cleaned here: each carries a `code`, none carries a sid, session data, SQL
 // parameters or a credential, in any property. Must not know what was being done when it happened.
 
+import { hasNoData, LOCK_NOT_AVAILABLE, UNDEFINED_TABLE } from './sqlstate.ts'
+
 /** An error of the store; `code` is one of ours (`STORE_…`), the server's SQLSTATE, or that of the network or driver. */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
@@ -14,6 +16,8 @@ export class StoreError extends Error {
     if (severity !== undefined) this.severity = severity
   }
 }
+
+export const codeOf = (error: unknown): string => (error as StoreError).code
 
 /**
  * An error of the connection. The driver hangs the statement and its parameters on it, so it is never given
@@ -45,10 +49,6 @@ export function at(place: Place | undefined): string {
   return ` (${way}, database ${shown(database)})`
 }
 
-// Classes whose message the server builds from the statement's text and its own state. All values are parameters,
-// so no data can be in them; in the others (22 bad value, 23 constraint, P0 raised by a trigger, …) it can.
-const CLASSES_WITHOUT_DATA = /^(08|0A|25|26|28|3D|3F|40|42|53|55|57|58)/
-
 /**
  * The error to give to the outside in place of one from the driver: same `code`, and the message only where it cannot
  * hold data. The driver hangs the statement and its parameters on its errors, so none is passed on, not as `cause` either.
@@ -63,8 +63,8 @@ export function withoutData(error: unknown, place?: Place): StoreError {
   // Only what the server sent has one.
   if (severity_local !== undefined) {
     const state = String(code)
-    const hint = state === '42P01' ? ' (run table.sql, or pass `createTableIfMissing: true`)' : ''
-    const text = CLASSES_WITHOUT_DATA.test(state) ? `${message}${hint}` : 'PostgreSQL refused the statement'
+    const hint = state === UNDEFINED_TABLE ? ' (run table.sql, or pass `createTableIfMissing: true`)' : ''
+    const text = hasNoData(state) ? `${message}${hint}` : 'PostgreSQL refused the statement'
     const whole = `${text} [SQLSTATE ${state}]${severity === 'ERROR' ? '' : at(place)}`
     return new StoreError(state, whole, severity)
   }
@@ -85,7 +85,7 @@ export function timedOut(last?: StoreError): StoreError {
 
 /** Why an operation on a row that somebody else holds is not done. */
 export function heldUp(): StoreError {
-  return new StoreError('55P03', 'Somebody else holds a lock on the row')
+  return new StoreError(LOCK_NOT_AVAILABLE, 'Somebody else holds a lock on the row')
 }
 
 /** @param reason its name and code are told; its message is not, as it can hold a secret */

@@ -5,7 +5,7 @@ import { type PostgresStoreClass, storeClass } from './store.ts'
 
 export type { ConObject, Options, Serializer } from './options.ts'
 export type { Callback } from './outcome.ts'
-export type { Entry } from './rows.ts'
+export type { Entry } from './sessions.ts'
 export type { PostgresStore, PostgresStoreClass } from './store.ts'
 
 interface WithStore {

@@ -4,7 +4,7 @@
 import type { SessionData } from 'express-session'
 import type { Sql } from 'postgres'
 import { nearest } from './nearest.ts'
-import { reporter } from './report.ts'
+import { reporter } from './outcome.ts'
 
 /** The JSON text of a session, and back. Either may be async. */
 export interface Serializer {

@@ -1,7 +1,12 @@
-// How the outcome of an operation reaches its caller: a callback, exactly once, or a promise. Must not know operations.
+// How the outcome of an operation reaches its caller: a callback, exactly once, or a promise; and how `errorLog` is told what
+// has no caller. Must not know operations.
+
+import { inBackground } from './clock.ts'
 
 /** `error` is null on success. */
 export type Callback<T = void> = (error: any, result?: T) => void
+
+type ErrorLog = (message: string, error: unknown) => void
 
 /** What is under way: a promise, or what starts it and is told both ways to end. */
 export type Work<T> = Promise<T> | ((resolve: (result: T) => void, reject: (error: unknown) => void) => void)
@@ -51,4 +56,12 @@ class Outcome<T> extends Promise<T> {
     this.#heard = true
     return super.then(onFulfilled, onRejected)
   }
+}
+
+/** Belongs to no request. An `errorLog` that throws or rejects ends nothing. */
+export function reporter(errorLog: ErrorLog): ErrorLog {
+  // A promise catches both what it throws and what it rejects with.
+  const told = (message: string, error: unknown) =>
+    new Promise<void>((resolve) => resolve(errorLog(message, error)))
+  return (message, error) => void inBackground(() => told(message, error).catch(() => {}))
 }

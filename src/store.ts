@@ -4,7 +4,7 @@
 import type { Session, SessionData, Store } from 'express-session'
 import { type Options, parseOptions, type Settings } from './options.ts'
 import { type Callback, deliver, type Work } from './outcome.ts'
-import { type Entry, Rows } from './rows.ts'
+import { type Entry, Sessions } from './sessions.ts'
 
 type Request = Parameters<Store['createSession']>[0]
 
@@ -77,72 +77,72 @@ export type PostgresStoreClass = new (options?: Options) => PostgresStore
 /** @param Base express-session's `Store`, known only at run time */
 export function storeClass(Base: new () => Store): PostgresStoreClass {
   return class PostgresStore extends (Base as new (options: Options) => Store) {
-    readonly #rows: Rows
+    readonly #sessions: Sessions
     readonly #errorLog: Settings['errorLog']
 
     constructor(options: Options = {}) {
       super(options)
       const settings = parseOptions(options)
-      this.#rows = new Rows(settings)
+      this.#sessions = new Sessions(settings)
       this.#errorLog = settings.errorLog
     }
 
     override get(sid: string, callback?: Callback<SessionData | null>): any {
-      return this.#deliver('get', (...how) => this.#rows.get(sid, ...how), callback)
+      return this.#deliver('get', (...how) => this.#sessions.get(sid, ...how), callback)
     }
 
     override set(sid: string, session: SessionData, callback?: Callback): any {
-      return this.#deliver('set', this.#rows.set(sid, session), callback)
+      return this.#deliver('set', this.#sessions.set(sid, session), callback)
     }
 
     override touch(sid: string, session: SessionData, callback?: Callback): any {
-      return this.#deliver('touch', this.#rows.touch(sid, session), callback)
+      return this.#deliver('touch', this.#sessions.touch(sid, session), callback)
     }
 
     override destroy(sid: string, callback?: Callback): any {
-      return this.#deliver('destroy', this.#rows.destroy(sid), callback)
+      return this.#deliver('destroy', this.#sessions.destroy(sid), callback)
     }
 
     override all(callback?: Callback<SessionData[]>): any {
-      return this.#deliver('all', this.#rows.all(), callback)
+      return this.#deliver('all', this.#sessions.all(), callback)
     }
 
     override length(callback?: Callback<number>): any {
-      return this.#deliver('length', this.#rows.length(), callback)
+      return this.#deliver('length', this.#sessions.length(), callback)
     }
 
     ids(callback?: Callback<string[]>): any {
-      return this.#deliver('ids', this.#rows.ids(), callback)
+      return this.#deliver('ids', this.#sessions.ids(), callback)
     }
 
     override clear(callback?: Callback): any {
-      return this.#deliver('clear', this.#rows.clear(), callback)
+      return this.#deliver('clear', this.#sessions.clear(), callback)
     }
 
     pruneSessions(callback?: Callback<number>): any {
-      return this.#deliver('pruneSessions', this.#rows.prune(), callback)
+      return this.#deliver('pruneSessions', this.#sessions.prune(), callback)
     }
 
     entries(): AsyncGenerator<Entry, void, undefined> {
-      return this.#rows.entries()
+      return this.#sessions.entries()
     }
 
     createTable(): Promise<void> {
-      return this.#rows.createTable()
+      return this.#sessions.createTable()
     }
 
     close(): Promise<void> {
-      return this.#rows.close()
+      return this.#sessions.close()
     }
 
     [Symbol.asyncDispose](): Promise<void> {
-      return this.#rows.close()
+      return this.#sessions.close()
     }
 
     /** express-session hands over what `get` gave and works on with the result: both are the same loaded session. */
     override createSession(req: Request, session: SessionData): Session & SessionData {
       const created = super.createSession(req, session)
-      this.#rows.carry(session, created)
+      this.#sessions.carry(session, created)
       return created
     }
 

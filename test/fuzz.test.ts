@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import session, { type SessionData } from 'express-session'
 import fc from 'fast-check'
-import type { Options } from '../src/index.ts'
+import type { Options } from '../src/options.ts'
 import { database, tableSql } from './support/database.ts'
 import { promises } from './support/promise.ts'
 import { Store, sessionOf } from './support/store.ts'

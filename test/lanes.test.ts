@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { type Batch, Lanes, type LanesOptions } from '../src/lanes.ts'
+import * as time from '../src/clock.ts'
+import { type Batch, Batcher, type BatcherOptions } from '../src/queue/batcher.ts'
+import { Queue, type QueueOptions } from '../src/queue/queue.ts'
 import { failure } from './support/failure.ts'
 import { promises } from './support/promise.ts'
 
@@ -15,9 +17,10 @@ interface Op {
 }
 
 /** A backend whose batches end when the test says so. */
-function backend(options: Partial<LanesOptions<Op, string>> = {}) {
+function backend(options: Partial<QueueOptions<Op> & BatcherOptions<Op, string>> = {}) {
   const sent: { batch: Batch<Op>; end(answers?: string[]): void; fail(error: Error): void }[] = []
-  const lanes = new Lanes<Op, string>({
+  const given: QueueOptions<Op> & BatcherOptions<Op, string> = {
+    time,
     lanes: { read: 1, write: 1 },
     timeoutMs: 5000,
     maxKeys: 3,
@@ -33,14 +36,15 @@ function backend(options: Partial<LanesOptions<Op, string>> = {}) {
       new Promise((resolve, reject) => {
         sent.push({ batch, end: (answers) => resolve(answers ?? [...batch.keys]), fail: reject })
       }),
-    again: () => undefined,
+    followUp: () => undefined,
     isOfOneMember: (error) => (error as Error).message === 'member',
     isHeldUp: (error) => (error as Error).message === 'locked',
     isHeld: (answer) => answer === 'held',
     timedOut: () => new Error('late'),
     busy: () => new Error('busy'),
     ...options,
-  })
+  }
+  const lanes = new Queue<Op, string>(given, (ends) => new Batcher(given, ends))
   return { lanes, sent, keys: () => sent.map(({ batch }) => batch.keys.join('')) }
 }
 

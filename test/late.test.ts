@@ -2,9 +2,11 @@
 
 import assert from 'node:assert/strict'
 import postgres from 'postgres'
-import { parametersOf } from '../src/batches.ts'
-import type { Operation } from '../src/operations.ts'
-import { names, STATEMENT_LATE, statements } from '../src/statements.ts'
+import { STATEMENT_LATE } from '../src/sqlstate.ts'
+import { names } from '../src/table/names.ts'
+import type { Operation } from '../src/table/operations.ts'
+import { parametersOf } from '../src/table/results.ts'
+import { statements } from '../src/table/statements.ts'
 import { proxy } from './faults/proxy.ts'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
@@ -28,9 +30,9 @@ test('a statement asks for the time when it has all its locks, and then changes 
   const sess = JSON.stringify(sessionOf({ n: 'late' }))
   const expire = now + 9000
   const writes: Operation[] = [
-    { verb: 'upsert', sess, expire, floor: 0 },
-    { verb: 'update', sess, expire, floor: 0 },
-    { verb: 'touch', expire, floor: 0 },
+    { verb: 'upsert', sess, expire, aliveAt: 0 },
+    { verb: 'update', sess, expire, aliveAt: 0 },
+    { verb: 'touch', expire, aliveAt: 0 },
     { verb: 'destroy' },
   ]
   const keys = ['locked-a', 'locked-b']

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
-import { Logouts } from '../src/logouts.ts'
+import { Logouts } from '../src/session/logouts.ts'
 import { promises } from './support/promise.ts'
 
 const test = promises('logouts')

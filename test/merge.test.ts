@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import type { SessionData } from 'express-session'
 import fc from 'fast-check'
-import { merge } from '../src/merge.ts'
+import { merge } from '../src/session/merge.ts'
 import { promises } from './support/promise.ts'
 
 const test = promises('merge')

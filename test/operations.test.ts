@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { fold, type Operation, type Replace } from '../src/operations.ts'
+import { fold, type Operation, type Replace } from '../src/table/operations.ts'
 import { promises } from './support/promise.ts'
 
 const test = promises('operations')
@@ -14,7 +14,7 @@ function apply(row: Model, op: Operation): Model {
   if (op.verb === 'get') return row
   if (op.verb === 'destroy') return undefined
   if (op.verb === 'upsert') return { sess: op.sess, expire: op.expire }
-  if (!row || row.expire < op.floor) return row
+  if (!row || row.expire < op.aliveAt) return row
   return op.verb === 'update' ? { sess: op.sess, expire: op.expire } : { ...row, expire: op.expire }
 }
 
@@ -22,9 +22,9 @@ const seconds = fc.integer({ min: 0, max: 6 })
 const sess = fc.constantFrom('"a"', '"b"', '"c"')
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.constant<Operation>({ verb: 'destroy' }),
-  fc.record({ verb: fc.constant('upsert' as const), sess, expire: seconds, floor: fc.constant(0) }),
-  fc.record({ verb: fc.constant('update' as const), sess, expire: seconds, floor: seconds }),
-  fc.record({ verb: fc.constant('touch' as const), expire: seconds, floor: seconds }),
+  fc.record({ verb: fc.constant('upsert' as const), sess, expire: seconds, aliveAt: fc.constant(0) }),
+  fc.record({ verb: fc.constant('update' as const), sess, expire: seconds, aliveAt: seconds }),
+  fc.record({ verb: fc.constant('touch' as const), expire: seconds, aliveAt: seconds }),
 )
 const row: fc.Arbitrary<Model> = fc.option(fc.record({ sess, expire: seconds }), { nil: undefined })
 
@@ -45,9 +45,9 @@ test('folding as much as possible leaves the same row as one after the other, wh
 })
 
 test('the usual pairs fold into one statement', () => {
-  const save: Operation = { verb: 'update', sess: '"a"', expire: 9, floor: 5 }
-  const create: Operation = { verb: 'upsert', sess: '"b"', expire: 9, floor: 0 }
-  const touch: Operation = { verb: 'touch', expire: 12, floor: 5 }
+  const save: Operation = { verb: 'update', sess: '"a"', expire: 9, aliveAt: 5 }
+  const create: Operation = { verb: 'upsert', sess: '"b"', expire: 9, aliveAt: 0 }
+  const touch: Operation = { verb: 'touch', expire: 12, aliveAt: 5 }
   assert.deepEqual(fold(save, touch), { ...save, expire: 12 })
   assert.deepEqual(fold(create, touch), { ...create, expire: 12 })
   assert.deepEqual(fold(touch, touch), touch)
@@ -66,11 +66,11 @@ test('a save that may be in conflict shares its fate with no save and no touch',
     lastKnown: () => undefined,
     mayBeMissing: () => false,
     expire: 9,
-    floor: 5,
+    aliveAt: 5,
   }
   const insert: Replace = { ...replace, verb: 'insert' }
-  const touch: Operation = { verb: 'touch', expire: 12, floor: 5 }
-  const create: Operation = { verb: 'upsert', sess: '"c"', expire: 9, floor: 0 }
+  const touch: Operation = { verb: 'touch', expire: 12, aliveAt: 5 }
+  const create: Operation = { verb: 'upsert', sess: '"c"', expire: 9, aliveAt: 0 }
   const destroy: Operation = { verb: 'destroy' }
   for (const save of [replace, insert]) {
     const others: Operation[] = [touch, create, save]
@@ -85,7 +85,7 @@ test('a save that may be in conflict shares its fate with no save and no touch',
 })
 
 test('a read folds with no write, and a create not with a destroy before it', () => {
-  const create: Operation = { verb: 'upsert', sess: '"b"', expire: 9, floor: 0 }
+  const create: Operation = { verb: 'upsert', sess: '"b"', expire: 9, aliveAt: 0 }
   assert.equal(fold({ verb: 'get' }, create), undefined)
   assert.equal(fold(create, { verb: 'get' }), undefined)
   assert.equal(fold({ verb: 'destroy' }, create), undefined)

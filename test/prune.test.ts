@@ -1,8 +1,10 @@
 // Pruning: what is deleted, by whom, and when.
 
 import assert from 'node:assert/strict'
-import { type Deletes, type Place, Pruner } from '../src/prune.ts'
-import { names, type Statement, statements } from '../src/statements.ts'
+import { names } from '../src/table/names.ts'
+import { type Deletes, type Place, Pruner } from '../src/table/pruner.ts'
+import type { Statement } from '../src/table/sql.ts'
+import { statements } from '../src/table/statements.ts'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
 import { promises } from './support/promise.ts'

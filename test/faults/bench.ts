@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import postgres, { type Sql } from 'postgres'
-import type { Options } from '../../src/index.ts'
+import type { Options } from '../../src/options.ts'
 import { type Certificate, certificate } from '../support/certificate.ts'
 import { tableSql } from '../support/database.ts'
 import { startPostgres } from '../support/postgres.js'

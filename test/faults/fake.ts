@@ -4,7 +4,9 @@
 // it.
 
 import type { Socket } from 'node:net'
-import { names, type ParameterName, type Statement, statements } from '../../src/statements.ts'
+import { names } from '../../src/table/names.ts'
+import type { ParameterName, Statement } from '../../src/table/sql.ts'
+import { statements } from '../../src/table/statements.ts'
 import type { Certificate } from '../support/certificate.ts'
 import { port } from '../support/port.ts'
 import { encryption } from './encryption.ts'

@@ -1,7 +1,7 @@
 // Runs one of the store's statements by hand, its parameters given by name. Knows nothing of the store's way to do so.
 
 import type { Sql } from 'postgres'
-import type { ParameterName, Statement } from '../../src/statements.ts'
+import type { ParameterName, Statement } from '../../src/table/sql.ts'
 
 /** @returns the rows, as arrays */
 export function execute(

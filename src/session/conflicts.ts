@@ -1,12 +1,13 @@
 // What a save becomes where `onConflict` compares: its first operation, and the one that has to follow each
 // answer. Must not know how an operation is sent.
 
-import { conflict } from './errors.ts'
+import type { Columns } from '../connection/query.ts'
+import { conflict } from '../errors.ts'
+import type { Settings } from '../options.ts'
+import type { Operation, Replace } from '../table/operations.ts'
+import type { Loaded } from './loaded.ts'
 import { merge } from './merge.ts'
-import type { Operation, Replace } from './operations.ts'
-import type { Settings } from './options.ts'
-import type { Columns } from './query.ts'
-import { encode, type Loaded, parse } from './session.ts'
+import { encode, parse } from './text.ts'
 
 // No row holds this text, as it is no JSON: the first answer then tells what the row does hold.
 const UNKNOWN = ' '
@@ -16,7 +17,7 @@ const never = () => false
 /** @param mayBeMissing whether the row can be missing without a logout; asked when it was not found */
 export function replaceOf(
   loaded: Loaded,
-  save: Pick<Replace, 'sess' | 'expire' | 'floor'>,
+  save: Pick<Replace, 'sess' | 'expire' | 'aliveAt'>,
   mayBeMissing: () => boolean,
 ): Replace {
   const { texts } = loaded
@@ -45,9 +46,9 @@ export function followUp(
   const seen: Replace = { ...op, verb: 'replace', mayBeMissing: never }
   if (op.verb === 'insert') {
     if (answer) return undefined
-    const { mine: sess, expire, floor } = op
+    const { mine: sess, expire, aliveAt } = op
     // A new session is stored whatever there is.
-    return Promise.resolve(op.lastKnown() ? seen : { verb: 'upsert', sess, expire, floor })
+    return Promise.resolve(op.lastKnown() ? seen : { verb: 'upsert', sess, expire, aliveAt })
   }
   if (!answer) return op.mayBeMissing() ? Promise.resolve({ ...op, verb: 'insert' }) : undefined
   return answer[1] === 'true' ? undefined : resolve(seen, answer[2] as string, settings)

@@ -3,8 +3,8 @@
 // done, or that fails for what it holds, concerns no other.
 // Must not know what an operation means, nor SQL, nor Postgres.
 
-import { Chains, type ChainsOptions, type Entry } from './chains.ts'
-import { soon, startTimer } from './clock.ts'
+import type { Ends, Entry, Sender } from './queue.ts'
+import type { Time } from './time.ts'
 
 export interface Batch<Op> {
   /** All of one verb, of distinct keys. */
@@ -16,23 +16,25 @@ export interface Batch<Op> {
   readonly passesOverHeld: boolean
 }
 
-export interface LanesOptions<Op, Answer> extends ChainsOptions<Op> {
+export interface BatcherOptions<Op, Answer> {
+  readonly time: Time
   /** How many batches of each kind may be on their way at once. */
   readonly lanes: { readonly read: number; readonly write: number }
   /** A batch is closed at this many keys, or when its size exceeds this; one key always fits. */
   readonly maxKeys: number
   readonly maxSize: number
+  isRead(op: Op): boolean
   /** What an operation adds to the size of a batch, or of its answer. */
   size(op: Op): number
   /** How long after it was found held an operation is tried again. */
-  heldPauseMs: number
+  readonly heldPauseMs: number
   /** Answers in the order of the keys. */
   run(batch: Batch<Op>): Promise<readonly Answer[]>
   /**
    * What has to follow an answer before the operation is done, if anything: its callers wait on, and so does what was
    * submitted after it. @throws what the callers are told
    */
-  again(op: Op, answer: Answer): Promise<Op> | undefined
+  followUp(op: Op, answer: Answer): Promise<Op> | undefined
   /** Whether a batch failed with this because of what one of its members holds. */
   isOfOneMember(error: unknown): boolean
   /** Whether it failed because somebody else holds what one of its keys needs. */
@@ -49,45 +51,22 @@ interface Lane<Op, Answer> {
 
 type LaneName = 'read' | 'write' | 'held'
 
-export class Lanes<Op extends { readonly verb: string }, Answer> {
-  readonly #options: LanesOptions<Op, Answer>
-  readonly #chains: Chains<Op, Answer>
+export class Batcher<Op extends { readonly verb: string }, Answer> implements Sender<Op, Answer> {
+  readonly #options: BatcherOptions<Op, Answer>
+  readonly #ends: Ends<Op, Answer>
   readonly #lanes: Readonly<Record<LaneName, Lane<Op, Answer>>>
 
-  constructor(options: LanesOptions<Op, Answer>) {
+  constructor(options: BatcherOptions<Op, Answer>, ends: Ends<Op, Answer>) {
     this.#options = options
+    this.#ends = ends
     const lane = (free: number): Lane<Op, Answer> => ({ free, ready: [], scheduled: false })
     this.#lanes = { read: lane(options.lanes.read), write: lane(options.lanes.write), held: lane(1) }
-    this.#chains = new Chains(options, (entry) => {
-      const lane = entry.held ? 'held' : options.isRead(entry.op as Op) ? 'read' : 'write'
-      this.#lanes[lane].ready.push(entry)
-      this.#schedule(lane)
-    })
   }
 
-  /** See `Chains`. */
-  submit(key: string, op: Op | Promise<Op>): Promise<Answer> {
-    return this.#chains.submit(key, op)
-  }
-
-  /** See `Chains`. */
-  ask(...asked: Parameters<Chains<Op, Answer>['ask']>): void {
-    this.#chains.ask(...asked)
-  }
-
-  /** Resolves when all that was submitted before has ended, well or not. */
-  settled(): Promise<void> {
-    return this.#chains.settled()
-  }
-
-  /** See `Chains`. */
-  after<T>(task: () => Promise<T>): Promise<T> {
-    return this.#chains.after(task)
-  }
-
-  /** See `Chains`. */
-  exclusively<T>(task: () => Promise<T>): Promise<T> {
-    return this.#chains.exclusively(task)
+  add(entry: Entry<Op, Answer>): void {
+    const lane = entry.held ? 'held' : this.#options.isRead(entry.op as Op) ? 'read' : 'write'
+    this.#lanes[lane].ready.push(entry)
+    this.#schedule(lane)
   }
 
   /**
@@ -110,8 +89,9 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
         })
       }
     }
-    if (name === 'held') startTimer(send, this.#options.heldPauseMs)
-    else soon(send)
+    const { time, heldPauseMs } = this.#options
+    if (name === 'held') time.startTimer(send, heldPauseMs)
+    else time.soon(send)
   }
 
   /** The entries of one verb that have been ready longest, as many as fit. */
@@ -169,7 +149,7 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
       } else {
         for (const entry of batch) {
           if (isHeldUpNow) this.#hold(entry)
-          else this.#chains.drop(entry, error)
+          else this.#ends.fail(entry, error)
         }
       }
     }
@@ -178,20 +158,20 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
   /** To be tried again, in a batch of its like. */
   #hold(entry: Entry<Op, Answer>): void {
     entry.held = true
-    this.#chains.again(entry, entry.op as Op)
+    this.#ends.requeue(entry, entry.op as Op)
   }
 
   #answered(entry: Entry<Op, Answer>, answer: Answer): void {
     entry.held = false
     try {
-      const again = this.#options.again(entry.op as Op, answer)
-      if (!again) this.#chains.answer(entry, answer)
-      again?.then(
-        (op) => this.#chains.again(entry, op),
-        (error) => this.#chains.drop(entry, error),
+      const followUp = this.#options.followUp(entry.op as Op, answer)
+      if (!followUp) this.#ends.answer(entry, answer)
+      followUp?.then(
+        (op) => this.#ends.requeue(entry, op),
+        (error) => this.#ends.fail(entry, error),
       )
     } catch (error) {
-      this.#chains.drop(entry, error)
+      this.#ends.fail(entry, error)
     }
   }
 }

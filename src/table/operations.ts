@@ -1,16 +1,16 @@
 // What can be done to one sid, and what two of those in a row amount to. Pure: must not know how they are sent.
 
-/** Times are in seconds since 1970. `floor`: only a row that expires then or later is there to be changed. */
+/** Times are in seconds since 1970. `aliveAt`: only a row that expires then or later is there to be changed. */
 export type Operation =
   | { readonly verb: 'get' }
   | {
       readonly verb: 'upsert' | 'update'
       readonly sess: string
       readonly expire: number
-      readonly floor: number
+      readonly aliveAt: number
     }
   | Replace
-  | { readonly verb: 'touch'; readonly expire: number; readonly floor: number }
+  | { readonly verb: 'touch'; readonly expire: number; readonly aliveAt: number }
   | { readonly verb: 'destroy' }
 
 /** An update, if the row still holds the text `was`; or an insert, if there is no row. */
@@ -25,7 +25,7 @@ export interface Replace {
   /** Whether the row can be missing without a logout. */
   mayBeMissing(): boolean
   readonly expire: number
-  readonly floor: number
+  readonly aliveAt: number
 }
 
 /**
@@ -44,7 +44,7 @@ export function fold(earlier: Operation, later: Operation): Operation | undefine
   if ('was' in earlier || 'was' in later) return undefined
   if (later.verb === 'upsert') return later
   // An update or touch follows: it has an effect only if what `earlier` leaves behind is still alive for it.
-  if (earlier.expire < later.floor || later.floor < earlier.floor) return undefined
+  if (earlier.expire < later.aliveAt || later.aliveAt < earlier.aliveAt) return undefined
   if (later.verb === 'touch') return { ...earlier, expire: later.expire }
-  return { ...later, verb: earlier.verb === 'upsert' ? 'upsert' : 'update', floor: earlier.floor }
+  return { ...later, verb: earlier.verb === 'upsert' ? 'upsert' : 'update', aliveAt: earlier.aliveAt }
 }

@@ -9,10 +9,11 @@
 // era leave when it has.
 
 import { AsyncResource } from 'node:async_hooks'
-import { inBackground, monotonicMs } from './clock.ts'
 import { Deadlines } from './deadlines.ts'
+import type { Time } from './time.ts'
 
-export interface ChainsOptions<Op> {
+export interface QueueOptions<Op> {
+  readonly time: Time
   readonly timeoutMs: number
   /** So many callers, or operations of so much weight, may wait; more are refused. */
   readonly maxWaiting: { readonly callers: number; readonly weight: number }
@@ -81,9 +82,24 @@ export interface Entry<Op, Answer> {
   held: boolean
 }
 
-export class Chains<Op, Answer> {
-  readonly #options: ChainsOptions<Op>
-  readonly #ready: (entry: Entry<Op, Answer>) => void
+/** How an entry that is ready ends, or does not end yet. */
+export interface Ends<Op, Answer> {
+  /** It is done. */
+  answer(entry: Entry<Op, Answer>, answer: Answer): void
+  /** It failed for good. */
+  fail(entry: Entry<Op, Answer>, error: unknown): void
+  /** It is not done yet: ready again, as another operation, for as long as anybody waits for it. */
+  requeue(entry: Entry<Op, Answer>, op: Op): void
+}
+
+/** Where entries go that are ready. */
+export interface Sender<Op, Answer> {
+  add(entry: Entry<Op, Answer>): void
+}
+
+export class Queue<Op, Answer> implements Ends<Op, Answer> {
+  readonly #options: QueueOptions<Op>
+  readonly #sender: Sender<Op, Answer>
   // An object, not a Map: where keys come and go fast, each table of a Map links to the one that replaced it, so a dead one
   // that the garbage collector has not looked at yet keeps alive all that came after it.
   readonly #chains: Record<string, Entry<Op, Answer>[]> = Object.create(null)
@@ -94,12 +110,12 @@ export class Chains<Op, Answer> {
   readonly #deadlines: Deadlines
   readonly #graceMs: number
 
-  /** @param ready where entries go that are ready */
-  constructor(options: ChainsOptions<Op>, ready: (entry: Entry<Op, Answer>) => void) {
+  /** @param sender is made here, as it has to say how entries end */
+  constructor(options: QueueOptions<Op>, sender: (ends: Ends<Op, Answer>) => Sender<Op, Answer>) {
     this.#options = options
-    this.#ready = ready
+    this.#sender = sender(this)
     this.#graceMs = options.timeoutMs / 100
-    this.#deadlines = new Deadlines((now) => this.#sweep(now), this.#graceMs)
+    this.#deadlines = new Deadlines(options.time, (now) => this.#sweep(now), this.#graceMs)
   }
 
   /** Takes its place in the order of its key at once, also while the operation, a write, is only promised. */
@@ -124,7 +140,11 @@ export class Chains<Op, Answer> {
       return
     }
     this.#waiting.callers++
-    this.#enter(key, op, new Caller(resolve, reject, monotonicMs() + this.#options.timeoutMs))
+    this.#enter(
+      key,
+      op,
+      new Caller(resolve, reject, this.#options.time.monotonicMs() + this.#options.timeoutMs),
+    )
   }
 
   /** Resolves when all writes and tasks submitted before have ended, well or not. What comes later does not wait for it. */
@@ -134,7 +154,7 @@ export class Chains<Op, Answer> {
     const ended = new Promise<void>((resolve) => {
       era.onEnd = resolve
     })
-    this.#earlier = inBackground(() => this.#earlier.then(() => ended))
+    this.#earlier = this.#options.time.inBackground(() => this.#earlier.then(() => ended))
     this.#era = { open: 0, onEnd: undefined, gate: era.gate }
     return this.#earlier
   }
@@ -159,7 +179,9 @@ export class Chains<Op, Answer> {
       gate.waiting = undefined
       for (const entry of waiting ?? []) this.#offer(entry)
     }
-    this.#earlier = inBackground(() => Promise.allSettled([this.#earlier, turn]).then(open))
+    this.#earlier = this.#options.time.inBackground(() =>
+      Promise.allSettled([this.#earlier, turn]).then(open),
+    )
     this.#era = { open: 0, onEnd: undefined, gate }
     return turn
   }
@@ -190,7 +212,7 @@ export class Chains<Op, Answer> {
     if (op instanceof Promise) {
       op.then(
         (known) => this.#know(entry, known),
-        (error) => this.drop(entry, error),
+        (error) => this.fail(entry, error),
       )
     } else {
       this.#know(entry, op)
@@ -216,11 +238,10 @@ export class Chains<Op, Answer> {
     if (entry.op === undefined || this.#chains[entry.key]?.[0] !== entry) return
     const behind = entry.era?.gate.waiting
     if (behind) behind.push(entry)
-    else this.#ready(entry)
+    else this.#sender.add(entry)
   }
 
-  /** What was sent is not done yet: ready again, as another operation, for as long as anybody waits for it. */
-  again(entry: Entry<Op, Answer>, op: Op): void {
+  requeue(entry: Entry<Op, Answer>, op: Op): void {
     entry.sent = false
     this.#become(entry, op)
     if (entry.callers.length > 0) this.#offer(entry)
@@ -231,7 +252,7 @@ export class Chains<Op, Answer> {
     this.#end(entry, (caller) => caller.resolve(answer))
   }
 
-  drop(entry: Entry<Op, Answer>, error: unknown): void {
+  fail(entry: Entry<Op, Answer>, error: unknown): void {
     this.#end(entry, (caller) => caller.reject(error))
   }
 

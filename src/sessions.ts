@@ -1,29 +1,27 @@
 // The table as the store sees it: sids and sessions in, sessions out. The room that joins the others: an operation goes
-// from here through a lane to the database, in a batch, and its row comes back as a session.
+// from here through a lane to the table, in a batch, and its row comes back as a session.
 // Must not know Express, callbacks or the driver.
 
 import type { SessionData } from 'express-session'
-import { isHeld, milliseconds, type Row, rowOf } from './batches.ts'
-import { followUp, replaceOf, storedText } from './conflicts.ts'
-import { codeOf, Database, LOCKED, type Values } from './database.ts'
-import { deletes } from './deletes.ts'
-import { busy, closed, heldUp, timedOut } from './errors.ts'
-import { Lanes } from './lanes.ts'
-import { logouts } from './logouts.ts'
-import { fold, type Operation } from './operations.ts'
+import * as time from './clock.ts'
+import { now } from './clock.ts'
+import { type Columns, isAnswer } from './connection/query.ts'
+import { busy, closed, codeOf, heldUp, timedOut } from './errors.ts'
 import type { Settings } from './options.ts'
-import { Pruner } from './prune.ts'
-import { type Columns, isAnswer } from './query.ts'
-import {
-  checkSid,
-  decode,
-  encode,
-  expireAt,
-  type Loaded,
-  LoadedSessions,
-  now,
-  unreadable,
-} from './session.ts'
+import { Batcher } from './queue/batcher.ts'
+import { Queue } from './queue/queue.ts'
+import { followUp, replaceOf, storedText } from './session/conflicts.ts'
+import { expireAt } from './session/expiry.ts'
+import { type Loaded, LoadedSessions } from './session/loaded.ts'
+import { logouts } from './session/logouts.ts'
+import { checkSid } from './session/sid.ts'
+import { decode, encode, unreadable } from './session/text.ts'
+import { isOfTheStatement, LOCK_NOT_AVAILABLE } from './sqlstate.ts'
+import { deletes } from './table/deletes.ts'
+import { fold, type Operation } from './table/operations.ts'
+import { Pruner } from './table/pruner.ts'
+import { isHeld, milliseconds, type Row, rowOf } from './table/results.ts'
+import { Table, type Values } from './table/table.ts'
 
 /** One row of the table, as `entries()` gives it. */
 export interface Entry {
@@ -35,20 +33,17 @@ export interface Entry {
 
 const PAGE_SIZE = 200
 
-// Errors of the server that are not about what one member of a batch holds: 08 and 57P the connection, 25 the transaction,
-// 26 a prepared statement, 28 and 3D the login, 3F and 42P01 a schema or table that is not there, 42703 a column, 42883 an
-// operator or function, 42601 the text, 0A a feature, 53300 connections, 55P03 a lock.
-const OF_THE_STATEMENT = /^(08|0A|25|26|28|3D|3F|42P01|42703|42883|42601|53300|55P03|57P)/
-
 // After so long a row that somebody holds is asked for again.
 const HELD_PAUSE_MS = 25
 
-export class Rows {
+const isRead = (op: Operation) => op.verb === 'get'
+
+export class Sessions {
   readonly #settings: Settings
   /** Texts are kept only where they are needed. */
   readonly #compares: boolean
-  readonly #database: Database
-  readonly #lanes: Lanes<Operation, Columns | undefined>
+  readonly #table: Table
+  readonly #queue: Queue<Operation, Columns | undefined>
   readonly #pruner: Pruner
   readonly #loaded = new LoadedSessions()
   readonly #underWay = new Set<Promise<unknown>>()
@@ -59,34 +54,44 @@ export class Rows {
   constructor(settings: Settings) {
     this.#settings = settings
     this.#compares = settings.onConflict !== 'overwrite'
-    this.#database = new Database(settings)
+    this.#table = new Table(settings)
     // While the server cannot be reached, the connection has reported it already.
-    const errorLog: Settings['errorLog'] = (...failure) =>
-      this.#database.isAway || settings.errorLog(...failure)
-    this.#pruner = new Pruner({ ...settings, errorLog }, deletes(this.#database))
-    this.#lanes = new Lanes({
-      lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
-      timeoutMs: settings.timeoutMs,
-      // Large enough that the way to the server and back is a small part of the cost, small enough that of a few hundred
-      // operations some are under way while the answers of others are read.
-      maxKeys: 128,
-      maxSize: 1_000_000,
-      heldPauseMs: HELD_PAUSE_MS,
-      // Of a server that is away. Long before, an app has other troubles than its sessions.
-      maxWaiting: { callers: 50_000, weight: 100_000_000 },
-      isRead: (op) => op.verb === 'get',
-      weigh: (op) => ('sess' in op ? op.sess.length : 0),
-      // Of a get it is what its answer is likely to have: how much shows only when it is there.
-      size: (op) => ('sess' in op ? op.sess.length : op.verb === 'get' ? this.#usualLength : 0),
-      fold,
-      run: (batch) => this.#database.run(batch),
-      again: (op, answer) => ('was' in op ? followUp(op, answer, settings) : undefined),
-      isOfOneMember: (error) => isAnswer(error) && !OF_THE_STATEMENT.test(codeOf(error)),
-      isHeldUp: (error) => codeOf(error) === LOCKED,
-      isHeld,
-      timedOut: (held) => (held ? timedOut(heldUp()) : this.#database.timedOut()),
-      busy,
-    })
+    const errorLog: Settings['errorLog'] = (...failure) => this.#table.isAway || settings.errorLog(...failure)
+    this.#pruner = new Pruner({ ...settings, errorLog }, deletes(this.#table))
+    this.#queue = new Queue(
+      {
+        time,
+        timeoutMs: settings.timeoutMs,
+        // Of a server that is away. Long before, an app has other troubles than its sessions.
+        maxWaiting: { callers: 50_000, weight: 100_000_000 },
+        isRead,
+        weigh: (op) => ('sess' in op ? op.sess.length : 0),
+        fold,
+        timedOut: (held) => (held ? timedOut(heldUp()) : this.#table.timedOut()),
+        busy,
+      },
+      (ends) =>
+        new Batcher(
+          {
+            time,
+            lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
+            // Large enough that the way to the server and back is a small part of the cost, small enough that of a few
+            // hundred operations some are under way while the answers of others are read.
+            maxKeys: 128,
+            maxSize: 1_000_000,
+            heldPauseMs: HELD_PAUSE_MS,
+            isRead,
+            // Of a get it is what its answer is likely to have: how much shows only when it is there.
+            size: (op) => ('sess' in op ? op.sess.length : isRead(op) ? this.#usualLength : 0),
+            run: (batch) => this.#table.run(batch),
+            followUp: (op, answer) => ('was' in op ? followUp(op, answer, settings) : undefined),
+            isOfOneMember: (error) => isAnswer(error) && !isOfTheStatement(codeOf(error)),
+            isHeldUp: (error) => codeOf(error) === LOCK_NOT_AVAILABLE,
+            isHeld,
+          },
+          ends,
+        ),
+    )
   }
 
   /** Gives the session by a call, not a promise: see `ask`. */
@@ -103,8 +108,8 @@ export class Rows {
       }
     }
     try {
-      this.#begin(sid)
-      this.#lanes.ask(sid, { verb: 'get' }, answer, reject)
+      this.#admit(sid)
+      this.#queue.ask(sid, { verb: 'get' }, answer, reject)
     } catch (error) {
       reject(error)
     }
@@ -112,17 +117,17 @@ export class Rows {
 
   /** A loaded session updates its row, so that a destroyed one stays so. Any other is stored in any case. */
   async set(sid: string, session: SessionData): Promise<void> {
-    this.#begin(sid)
-    const loaded = this.#loaded.of(session, sid) ?? this.#loaded.begin(session, sid, logouts.count)
+    this.#admit(sid)
+    const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count)
     const expire = expireAt(session, sid, this.#settings.ttl)
     const inserts = !loaded || this.#mayBeMissing(loaded)
-    const floor = inserts ? 0 : now()
+    const aliveAt = inserts ? 0 : now()
     const op = (sess: string): Operation =>
       loaded && this.#compares
-        ? replaceOf(loaded, { sess, expire, floor }, () => this.#mayBeMissing(loaded))
-        : { verb: inserts ? 'upsert' : 'update', sess, expire, floor }
+        ? replaceOf(loaded, { sess, expire, aliveAt }, () => this.#mayBeMissing(loaded))
+        : { verb: inserts ? 'upsert' : 'update', sess, expire, aliveAt }
     const text = encode(session, this.#settings.serializer)
-    const answer = await this.#lanes.submit(sid, typeof text === 'string' ? op(text) : text.then(op))
+    const answer = await this.#queue.submit(sid, typeof text === 'string' ? op(text) : text.then(op))
     if (!loaded) return
     loaded.expire = expire
     if (!this.#compares) return
@@ -131,7 +136,7 @@ export class Rows {
   }
 
   async touch(sid: string, session: SessionData): Promise<void> {
-    this.#begin(sid)
+    this.#admit(sid)
     if (this.#settings.disableTouch) return
     const loaded = this.#loaded.of(session, sid)
     const expire = expireAt(session, sid, this.#settings.ttl)
@@ -139,16 +144,16 @@ export class Rows {
     const interval = Math.min(this.#settings.touchInterval, (expire - now()) / 10)
     if (loaded && Math.abs(expire - loaded.expire) < interval) return
     // A row that was alive when loaded and expired of itself during the request is not gone for this request.
-    const floor = Math.min(now(), Math.floor(loaded?.expire || Number.POSITIVE_INFINITY))
-    await this.#lanes.submit(sid, { verb: 'touch', expire, floor })
+    const aliveAt = Math.min(now(), Math.floor(loaded?.expire || Number.POSITIVE_INFINITY))
+    await this.#queue.submit(sid, { verb: 'touch', expire, aliveAt })
     // A touch stores nothing: a new session whose first save failed stays new.
     if (loaded?.expire) loaded.expire = expire
   }
 
   async destroy(sid: string): Promise<void> {
-    this.#begin(sid)
+    this.#admit(sid)
     logouts.add(sid)
-    await this.#lanes.submit(sid, { verb: 'destroy' })
+    await this.#queue.submit(sid, { verb: 'destroy' })
   }
 
   /** express-session made `to` of the object `from` that `get` gave. */
@@ -157,11 +162,11 @@ export class Rows {
   }
 
   length(): Promise<number> {
-    return this.#seeing((until) => this.#database.count('length', () => ({ now: now() }), until))
+    return this.#seeing((until) => this.#table.count('length', () => ({ now: now() }), until))
   }
 
   async ids(): Promise<string[]> {
-    const rows = await this.#seeing((until) => this.#database.query('ids', () => ({ now: now() }), until))
+    const rows = await this.#seeing((until) => this.#table.query('ids', () => ({ now: now() }), until))
     return rows.map(([sid]) => sid as string)
   }
 
@@ -181,12 +186,12 @@ export class Rows {
   async clear(): Promise<void> {
     this.#start()
     logouts.addAll()
-    const until = this.#database.deadline()
+    const until = this.#table.deadline()
     const values: Values = ({ leftMs, latest }) => ({ latest, lockWaitMs: milliseconds(leftMs) })
-    const all = () => this.#database.count('clear', values, until)
-    await this.#track(this.#lanes.exclusively(all))
+    const all = () => this.#table.count('clear', values, until)
+    await this.#track(this.#queue.exclusively(all))
       .catch((error) => {
-        throw codeOf(error) === LOCKED ? timedOut(error) : error
+        throw codeOf(error) === LOCK_NOT_AVAILABLE ? timedOut(error) : error
       })
       // Also what was read while it waited is gone.
       .finally(() => logouts.addAll())
@@ -199,7 +204,7 @@ export class Rows {
 
   async createTable(): Promise<void> {
     this.#start()
-    await this.#track(this.#database.createTable())
+    await this.#track(this.#table.createTable())
   }
 
   close(): Promise<void> {
@@ -210,8 +215,8 @@ export class Rows {
   async #close(): Promise<void> {
     this.#pruner.stop()
     // Each has a deadline, so this has one.
-    await Promise.allSettled([...this.#underWay, this.#lanes.settled()])
-    await this.#database.close()
+    await Promise.allSettled([...this.#underWay, this.#queue.settled()])
+    await this.#table.close()
   }
 
   #start(): void {
@@ -224,7 +229,7 @@ export class Rows {
     return expire < now() && !logouts.since(before, sid)
   }
 
-  #begin(sid: string): void {
+  #admit(sid: string): void {
     checkSid(sid)
     this.#start()
   }
@@ -235,8 +240,8 @@ export class Rows {
    */
   async #seeing<T>(look: (until: number) => Promise<T>): Promise<T> {
     this.#start()
-    const until = this.#database.deadline()
-    return this.#track(this.#lanes.after(() => look(until)))
+    const until = this.#table.deadline()
+    return this.#track(this.#queue.after(() => look(until)))
   }
 
   async #track<T>(task: Promise<T>): Promise<T> {
@@ -282,6 +287,6 @@ export class Rows {
   }
 
   #page(after: string, until: number): Promise<Columns[]> {
-    return this.#database.query('page', () => ({ now: now(), after, limit: PAGE_SIZE }), until)
+    return this.#table.query('page', () => ({ now: now(), after, limit: PAGE_SIZE }), until)
   }
 }

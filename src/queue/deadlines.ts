@@ -1,9 +1,10 @@
 // One timer for the deadlines of all callers, instead of one each: there can be 100,000 a second, and hardly one is ever
 // missed. Must not know who they are.
 
-import { monotonicMs, soon, startTimer, stopTimer } from './clock.ts'
+import type { Time } from './time.ts'
 
 export class Deadlines {
+  readonly #time: Time
   readonly #sweep: (now: number) => number
   readonly #precisionMs: number
   #timer: NodeJS.Timeout | undefined
@@ -13,12 +14,14 @@ export class Deadlines {
    * @param sweep told the time in ms of the monotonic clock, deals with who is late, and gives the next deadline or Infinity
    * @param precisionMs how late it may come: deadlines that close to each other are dealt with together
    */
-  constructor(sweep: (now: number) => number, precisionMs: number) {
+  constructor(time: Time, sweep: (now: number) => number, precisionMs: number) {
+    this.#time = time
     this.#sweep = sweep
     this.#precisionMs = precisionMs
   }
 
   add(until: number): void {
+    const { monotonicMs, soon, startTimer, stopTimer } = this.#time
     if (this.#timer && this.#due <= until) return
     stopTimer(this.#timer)
     this.#due = until

@@ -1,8 +1,10 @@
 // The table's definition, its creation by any number of processes at once, and the type that its sids have
 // where it was made by somebody else. Must not know how a statement is sent.
 
-import type { Columns } from './query.ts'
-import { type Names, quoted } from './statements.ts'
+import type { Columns } from '../connection/query.ts'
+import { codeOf } from '../errors.ts'
+import { isTaken } from '../sqlstate.ts'
+import { type Names, quoted } from './names.ts'
 
 /**
  * The text of table.sql, for a table of any name. PostgreSQL names the primary key `<table>_pkey` by itself.
@@ -19,9 +21,6 @@ create index ${index} on ${table} ("expire");
 `
 }
 
-// duplicate_table (of an index too), unique_violation (in the catalogue), duplicate_object
-const TAKEN = new Set(['42P07', '23505', '42710'])
-
 interface Run {
   exists(): Promise<boolean>
   /** One transaction. Fails with the SQLSTATE as `code`. */
@@ -34,7 +33,7 @@ export async function createTable({ table, index }: Names, run: Run): Promise<vo
   try {
     await run.create(ddl(table, index))
   } catch (error) {
-    if (!TAKEN.has((error as { code?: string }).code ?? '')) throw error
+    if (!isTaken(codeOf(error))) throw error
     if (await run.exists()) return
     // Then it is the name of the index that is taken, by another table: connect-pg-simple gives every table the same.
     await run.create(ddl(table, '')).catch(async (again) => {

@@ -6,10 +6,10 @@
 
 import { Socket } from 'node:net'
 import postgres, { type Sql } from 'postgres'
-import { startTimer, stopTimer, withRealTimers } from './clock.ts'
+import { startTimer, stopTimer, withRealTimers } from '../clock.ts'
+import { noPassword, WayError } from '../errors.ts'
+import type { DriverOptions } from './driver.ts'
 import { agrees, encrypted, once, secured } from './encryption.ts'
-import { noPassword, WayError } from './errors.ts'
-import type { DriverOptions } from './isolation.ts'
 import { answer, type Columns, greet, type Parameters, timeLeft } from './query.ts'
 import { checked, dead, hangUp, layer } from './sockets.ts'
 

@@ -2,9 +2,9 @@
 // deadline, and none goes to a connection that is known or likely to be lost. Must not know the statements.
 
 import type { Sql } from 'postgres'
-import { startTimer, stopTimer } from './clock.ts'
-import type { Place } from './errors.ts'
-import type { DriverOptions } from './isolation.ts'
+import { startTimer, stopTimer } from '../clock.ts'
+import type { Place } from '../errors.ts'
+import type { DriverOptions } from './driver.ts'
 import { Link } from './link.ts'
 import { answer, type Columns, greet, isAnswer, type Parameters, timeLeft } from './query.ts'
 
@@ -87,7 +87,7 @@ export class OwnClient implements Client {
     // After so long the server, or a router on the way, may have dropped the connection without a word.
     if (this.#link?.isOver || Date.now() - this.#usedAt > this.#idleMs) this.reset()
     if (Date.now() > this.#retireAt) await this.end()
-    this.#link ??= this.#begin()
+    this.#link ??= this.#openLink()
     const link = this.#link
     try {
       return await link.query(text, parameters, until)
@@ -124,7 +124,7 @@ export class OwnClient implements Client {
   }
 
   /** Connects to a single host, so that the store knows which server a statement goes to. */
-  #begin(): Link {
+  #openLink(): Link {
     const { host, port, max_lifetime: lifetime } = this.#options
     const seconds = typeof lifetime === 'function' ? lifetime() : lifetime
     this.#retireAt = seconds ? Date.now() + seconds * 1000 : Number.POSITIVE_INFINITY

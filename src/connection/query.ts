@@ -2,9 +2,14 @@
 // Must not know whose the connection is, nor what the statement means, but for the greeting that each connection begins with.
 
 import type { Sql } from 'postgres'
-import { monotonicMs, soon, startTimer, stopTimer } from './clock.ts'
-import { mismatch, StoreError, timedOut } from './errors.ts'
-import { GREETING, STATEMENT_LATE } from './statements.ts'
+import { monotonicMs, soon, startTimer, stopTimer } from '../clock.ts'
+import { mismatch, StoreError, timedOut } from '../errors.ts'
+import { READ_ONLY, STATEMENT_LATE } from '../sqlstate.ts'
+
+/** Whether the server is a standby, and its clock in seconds since 1970. */
+const GREETING = `
+  select pg_catalog.pg_is_in_recovery()::text,
+    pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::text`
 
 /** The columns of one row, as text. */
 export type Columns = readonly (string | null)[]
@@ -22,7 +27,7 @@ export type Parameters = (time: TimeLeft) => readonly string[]
 /** Not an answer of a server that is no longer the primary, or by whose clock time has gone wrong: another connection may do. */
 export function isAnswer(error: unknown): boolean {
   const { severity, code } = error as { severity?: string; code?: string }
-  return severity === 'ERROR' && code !== '25006' && code !== STATEMENT_LATE
+  return severity === 'ERROR' && code !== READ_ONLY && code !== STATEMENT_LATE
 }
 
 /**
@@ -35,7 +40,7 @@ export function isAnswer(error: unknown): boolean {
 export async function greet(sql: Sql<any>, until: number, giveUp: () => void): Promise<number> {
   const [row] = await answer(sql, GREETING, [], until, giveUp)
   if (row?.[0] !== 'false')
-    throw new StoreError('25006', 'The server is a standby: the store works on the primary only')
+    throw new StoreError(READ_ONLY, 'The server is a standby: the store works on the primary only')
   const clock = Number(row[1])
   if (!Number.isFinite(clock)) throw mismatch()
   return clock * 1000 - monotonicMs()

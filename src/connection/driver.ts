@@ -7,8 +7,8 @@
 
 import { isIP } from 'node:net'
 import postgres, { type Sql } from 'postgres'
+import type { Settings } from '../options.ts'
 import { address } from './address.ts'
-import type { Settings } from './options.ts'
 
 /** postgres.js' options after parsing, as it keeps them in `sql.options`; more of them exist than its types say. */
 export type DriverOptions = Record<string, any> & { host: string[]; port: number[] }

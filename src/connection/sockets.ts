@@ -3,8 +3,8 @@
 
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { soon } from './clock.ts'
-import { WayError } from './errors.ts'
+import { soon } from '../clock.ts'
+import { WayError } from '../errors.ts'
 
 // The types of message that answer what the store sends. Of the others some make the driver throw at the process.
 const EXPECTED = new Set(Buffer.from('123ACDEIKNRSTZntv'))

@@ -1,9 +1,9 @@
 // When to prune, and for how long. A timer starts with the store's first use, keeps no process alive, never overlaps
 // itself, and starts again when the last prune has ended. Is given what deletes a batch; must not know how.
 
-import { inBackground, startTimer, stopTimer } from './clock.ts'
-import { kept } from './errors.ts'
-import type { Settings } from './options.ts'
+import { inBackground, startTimer, stopTimer } from '../clock.ts'
+import { kept } from '../errors.ts'
+import type { Settings } from '../options.ts'
 
 /** Where to go on among the expired rows in the order of their expiry. */
 export interface Place {
@@ -37,7 +37,7 @@ export interface Deletes {
 
 const START: Place = { from: '', skip: 0 }
 
-// Rows that are refused cost two statements each: after so many the next prune goes on behind them.
+// Sessions that are refused cost two statements each: after so many the next prune goes on behind them.
 const MAX_REFUSED = 1000
 
 // So many prunes of the timer begin behind the rows that stay, then one tries these again.

@@ -1,43 +1,28 @@
 // What the store asks of the database: a batch or a statement by name goes in, rows come out. Creates the table first
 // where that is wanted, and gives no row that was not asked for. Must not know sessions or when they expire.
 
-import { answersOf, parametersOf } from './batches.ts'
-import { inBackground, monotonicMs } from './clock.ts'
-import { Connection } from './connection.ts'
-import { type StoreError, sidRefused } from './errors.ts'
-import type { Batch } from './lanes.ts'
+import { inBackground, monotonicMs, now } from '../clock.ts'
+import { Pool } from '../connection/pool.ts'
+import type { Columns, Parameters, TimeLeft } from '../connection/query.ts'
+import { codeOf, type StoreError, sidRefused } from '../errors.ts'
+import type { Settings } from '../options.ts'
+import type { Batch } from '../queue/batcher.ts'
+import { isOfSidType, isRefusedSid, UNDEFINED_TABLE } from '../sqlstate.ts'
+import { createTable, sidTypeOf } from './ddl.ts'
+import { type Names, names } from './names.ts'
 import type { Operation } from './operations.ts'
-import type { Settings } from './options.ts'
-import type { Columns, Parameters, TimeLeft } from './query.ts'
-import { now } from './session.ts'
-import {
-  type Names,
-  names,
-  type ParameterName,
-  type Statement,
-  type StatementName,
-  type Statements,
-  statements,
-} from './statements.ts'
-import { createTable, sidTypeOf } from './table.ts'
-
-export const codeOf = (error: unknown): string => (error as StoreError).code
-
-/** lock_not_available: what `lock_timeout` ends. */
-export const LOCKED = '55P03'
-
-// Undefined function (an operator), wrong type, and rows or columns that were not asked for: what comes of a
-// table whose sids are no text.
-const OF_SID_TYPE = new Set(['42883', '42804', 'STORE_MISMATCH'])
+import { answersOf, parametersOf } from './results.ts'
+import type { ParameterName, Statement } from './sql.ts'
+import { type StatementName, type Statements, statements } from './statements.ts'
 
 const none: Parameters = () => []
 
 /** What a statement is given, by name; made for each attempt. */
 export type Values = (time: TimeLeft) => Partial<Record<ParameterName, string | number>>
 
-export class Database {
+export class Table {
   readonly #settings: Settings
-  readonly #connection: Connection
+  readonly #pool: Pool
   readonly #names: Names
   #sidType = ''
   #statements: Statements
@@ -46,7 +31,7 @@ export class Database {
   /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
   constructor(settings: Settings) {
     this.#settings = settings
-    this.#connection = new Connection(settings)
+    this.#pool = new Pool(settings)
     this.#names = names(settings.tableName, settings.schemaName)
     this.#statements = statements(this.#names)
   }
@@ -57,12 +42,12 @@ export class Database {
   }
 
   get isAway(): boolean {
-    return this.#connection.isAway
+    return this.#pool.isAway
   }
 
   /** The error for a caller whose statement was never sent. */
   timedOut(): StoreError {
-    return this.#connection.timedOut()
+    return this.#pool.timedOut()
   }
 
   /** What came back for each sid: nothing where it has no row. @throws StoreError */
@@ -98,17 +83,17 @@ export class Database {
     const made = this.#statements
     const statement = form(made)
     try {
-      return read(await this.#connection.query(statement.text, parameters(statement), until))
+      return read(await this.#pool.query(statement.text, parameters(statement), until))
     } catch (error) {
       const code = codeOf(error)
       // Dropped meanwhile: the next operation creates it again, if that is wanted.
-      if (code === '42P01') this.#created = undefined
-      if (code === 'STORE_MISMATCH') this.#connection.replace()
-      if (OF_SID_TYPE.has(code)) {
+      if (code === UNDEFINED_TABLE) this.#created = undefined
+      if (code === 'STORE_MISMATCH') this.#pool.replace()
+      if (isOfSidType(code) || code === 'STORE_MISMATCH') {
         await this.#askSidType(until)
         if (this.#statements !== made) return this.#send(form, parameters, until, read)
       }
-      if (this.#sidType && /^22|42883/.test(code)) throw sidRefused(error as StoreError, this.#sidType)
+      if (this.#sidType && isRefusedSid(code)) throw sidRefused(error as StoreError, this.#sidType)
       throw error
     }
   }
@@ -118,7 +103,7 @@ export class Database {
    * otherwise.
    */
   async #askSidType(until: number): Promise<void> {
-    const rows = await this.#connection.query(this.#statements.sidType.text, none, until).catch(() => [])
+    const rows = await this.#pool.query(this.#statements.sidType.text, none, until).catch(() => [])
     const sidType = sidTypeOf(this.#names, rows) ?? this.#sidType
     if (sidType === this.#sidType) return
     this.#sidType = sidType
@@ -132,7 +117,7 @@ export class Database {
   }
 
   createTable(until: number = this.deadline()): Promise<void> {
-    const run = (text: string) => this.#connection.query(text, none, until)
+    const run = (text: string) => this.#pool.query(text, none, until)
     return createTable(this.#names, {
       exists: async () => (await run(this.#statements.exists.text))[0]?.[0] === 'true',
       create: run,
@@ -141,7 +126,7 @@ export class Database {
 
   /** Nothing may be under way. */
   close(): Promise<void> {
-    return this.#connection.close()
+    return this.#pool.close()
   }
 
   /** Success is remembered, failure is not: the next operation tries again. */

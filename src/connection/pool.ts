@@ -1,35 +1,25 @@
 // Statements in, rows out, through a few connections. Promises: what fails on the way is tried again until the
 // deadline; what fails for good comes out as an error without data. Must not know sessions.
 
+import { inBackground, monotonicMs, pause } from '../clock.ts'
+import { at, type StoreError, timedOut, withoutData } from '../errors.ts'
+import type { Settings } from '../options.ts'
+import { isTransient, PROTOCOL_VIOLATION } from '../sqlstate.ts'
 import { type Client, OwnClient, sharedClient } from './client.ts'
-import { inBackground, monotonicMs, pause } from './clock.ts'
-import { at, type StoreError, timedOut, withoutData } from './errors.ts'
-import { checkShareable, lentOptions } from './isolation.ts'
-import type { Settings } from './options.ts'
+import { checkShareable, lentOptions } from './driver.ts'
 import type { Columns, Parameters } from './query.ts'
-import { STATEMENT_LATE } from './statements.ts'
 
-// Each is about the way to the server or its state, not about the statement: the same one can succeed a moment later.
-// All statements of the store may run twice, as they set absolute values.
-const TRANSIENT = new Set(
+// What the network and the driver call it when the way to the server is lost.
+const OF_THE_WAY = new Set(
   [
-    // network and driver
     'CONNECTION_CLOSED CONNECT_TIMEOUT ECONNREFUSED ECONNRESET EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH',
     'EHOSTDOWN EAI_AGAIN ENOTFOUND STORE_PASSWORD STORE_PROTOCOL',
-    // 08 connection lost; 57P shutdown, crash recovery, starting; 53300 too many connections
-    '08000 08001 08003 08006 08007 57P01 57P02 57P03 57P05 53300',
-    // 40 deadlock, serialization; 26000 prepared statement unknown behind a pooler
-    '40001 40P01 40003 26000',
-    // read only: no longer the primary
-    '25006',
-    // the server takes its time for over
-    STATEMENT_LATE,
   ].flatMap((codes) => codes.split(' ')),
 )
 
 type Outcome = { rows: Columns[] } | { failed: StoreError; again: boolean }
 
-export class Connection {
+export class Pool {
   readonly #clients: readonly Client[]
   readonly #idle: Client[]
   readonly #waiting: ((client: Client) => void)[] = []
@@ -91,7 +81,7 @@ export class Connection {
         this.#away = failed
         this.#log('PostgreSQL cannot be reached', failed)
       }
-      return { failed, again: TRANSIENT.has(failed.code) || isOfPooler(error) }
+      return { failed, again: isRetryable(failed.code, error) }
     } finally {
       const next = this.#waiting.shift()
       if (next) next(client)
@@ -121,10 +111,10 @@ export class Connection {
   }
 }
 
-/** PgBouncer reports its own troubles, such as no free connection to the server, as a violated protocol. */
-function isOfPooler(error: unknown): boolean {
-  const { severity, code } = error as { severity?: string; code?: string }
-  return severity === 'FATAL' && code === '08P01'
+/** All statements of the store may run twice, as they set absolute values. */
+function isRetryable(code: string, error: unknown): boolean {
+  const isOfPooler = code === PROTOCOL_VIOLATION && (error as { severity?: string }).severity === 'FATAL'
+  return OF_THE_WAY.has(code) || isTransient(code) || isOfPooler
 }
 
 function openers(settings: Settings): Client[] {

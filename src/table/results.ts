@@ -1,18 +1,18 @@
 // A batch of operations as the parameters of its statement, and the statement's rows as answers. Promises that a row
 // that was not asked for answers nobody. Must not know how a statement is sent.
 
-import { mismatch } from './errors.ts'
-import type { Batch } from './lanes.ts'
+import type { Columns, TimeLeft } from '../connection/query.ts'
+import { mismatch } from '../errors.ts'
+import type { Batch } from '../queue/batcher.ts'
 import type { Operation } from './operations.ts'
-import type { Columns, TimeLeft } from './query.ts'
-import { HELD, type ParameterName, type Statement } from './statements.ts'
+import { HELD, type ParameterName, type Statement } from './sql.ts'
 
 // Other stores hold a row's lock for the time of a statement. Who holds one longer keeps a batch only this long: then it
 // goes without that row.
 const PATIENCE_MS = 20
 
 /** What of an operation stands in which list. */
-const LISTS = { texts: 'sess', was: 'was', expiries: 'expire', floors: 'floor' } as const
+const LISTS = { texts: 'sess', was: 'was', expiries: 'expire', aliveAts: 'aliveAt' } as const
 type Values = Partial<Record<(typeof LISTS)[keyof typeof LISTS], string | number>>
 
 /**

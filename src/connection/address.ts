@@ -4,8 +4,8 @@
 // The meaning is node-postgres' wherever the two drivers differ: `sslmode=require` verifies the certificate, and
 // parameters of a URL that are not PostgreSQL's are not sent to the server.
 
-import { nearest } from './nearest.ts'
-import type { ConObject } from './options.ts'
+import { nearest } from '../nearest.ts'
+import type { ConObject } from '../options.ts'
 import { sslOf, sslOfEnvironment } from './ssl.ts'
 import { fromUrl, IGNORED, type Keys, SENT, words } from './url.ts'
 

@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net'
 import { isIP } from 'node:net'
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
-import { WayError } from './errors.ts'
+import { WayError } from '../errors.ts'
 
 const REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
 

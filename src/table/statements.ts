@@ -1,0 +1,92 @@
+// Every statement but the DDL, by name. Each takes text parameters only, cast in SQL, so that no type setting of the driver
+// matters, and gives text back; each of a batch names the sid with every row. Must not know who sends them or why.
+
+import { type Change, changes } from './changes.ts'
+import { constant, type Names } from './names.ts'
+import { type Pruning, pruning } from './pruning.ts'
+import { pieces, type Statement, statement } from './sql.ts'
+
+type Query = 'get' | 'insert' | 'length' | 'ids' | 'page' | 'clear' | 'exists' | 'sidType'
+export type StatementName = Change | Pruning | Query
+export type Statements = Readonly<Record<StatementName, Statement>> & {
+  /** The changes in the form that passes over locked rows. Their answer: `HELD` in the second column for each of those. */
+  readonly passingOver: Readonly<Record<Change, Statement>>
+}
+
+/** @param sidType see `pieces` */
+export function statements({ table }: Names, sidType?: string): Statements {
+  const sql = pieces(sidType)
+  const { seconds, expiry, epoch, alive, patience, inTime, list, sids } = sql
+  return {
+    ...changes(table, sql, false),
+    ...pruning(table, sql),
+    passingOver: changes(table, sql, true),
+
+    /**
+     * An upsert that changes no row that is there, so that it waits for no lock of one. Gives the text that each
+     * inserted row holds.
+     */
+    insert: statement(
+      ['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'texts'],
+      ($) => `
+      insert into ${table} as s (sid, sess, expire)
+      select o.sid, o.sess::json, ${seconds('o.expire')}
+      from unnest(${list($, $.sids)}, ${list($, $.expiries)}, ${list($, $.texts)}) as o(sid, expire, sess)
+      where ${patience($.lockWaitMs)} and ${inTime($.latest)}
+      order by o.sid
+      on conflict (sid) do nothing
+      returning s.sid::text, s.sess::text`,
+    ),
+
+    get: statement(
+      ['separator', 'sids', 'now'],
+      ($) => `
+      select ${sidType ? 'o.asked' : 's.sid'}, s.sess::text, ${epoch}
+      from ${table} s${sidType ? ` join unnest(${list($, $.sids)}, ${sids($)}) as o(asked, sid) using (sid)` : ''}
+      where s.sid = any(${sids($)}) and ${expiry} >= ${seconds($.now)}`,
+    ),
+
+    length: statement(['now'], ($) => `select count(*)::text from ${table} s where ${alive($.now)}`),
+
+    ids: statement(['now'], ($) => `select s.sid::text from ${table} s where ${alive($.now)} order by s.sid`),
+
+    page: statement(
+      ['now', 'after', 'limit'],
+      ($) => `
+      select ${sidType ? 's.sid::text' : 's.sid'}, s.sess::text, ${epoch}
+      from ${table} s
+      where ${alive($.now)} and ${
+        sidType ? `(${$.after} = '' or s.sid > nullif(${$.after}, '')::${sidType})` : `s.sid > ${$.after}`
+      }
+      order by s.sid
+      limit ${$.limit}::int`,
+    ),
+
+    clear: statement(
+      ['latest', 'lockWaitMs'],
+      ($) => `
+      with gone as (delete from ${table} where ${patience($.lockWaitMs)} and ${inTime($.latest)} returning 1)
+      select count(*)::text from gone`,
+    ),
+
+    /** The name stands in the text: to_regclass took another type in 9.5. */
+    exists: statement([], () => `select (pg_catalog.to_regclass(${constant(table)}) is not null)::text`),
+
+    /**
+     * Gives the table as it is named here, schema and name of the type of its sids, for a domain those of
+     * what it is a domain of, and whether only the same bytes are the same sid.
+     */
+    sidType: statement(
+      [],
+      () => `
+      select ${constant(table)}::text, n.nspname::text, t.typname::text,
+        coalesce(pg_catalog.to_json(c) ->> 'collisdeterministic', 'true')
+      from pg_catalog.pg_attribute a
+      join pg_catalog.pg_type d on d.oid = a.atttypid
+      join pg_catalog.pg_type t on t.oid = case d.typtype when 'd' then d.typbasetype else d.oid end
+      join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+      left join pg_catalog.pg_collation c on c.oid = a.attcollation
+      where a.attrelid = ${constant(table)}::regclass and a.attname = 'sid'`,
+    ),
+  }
+}
