@@ -30,7 +30,7 @@ export interface LanesOptions<Op, Answer> extends ChainsOptions<Op> {
   run(batch: Batch<Op>): Promise<readonly Answer[]>
   /**
    * What has to follow an answer before the operation is done, if anything: its callers wait on, and so does what was
-   * submitted after it. @throws what the callers are told
+   * submitted after it. Rejects with what the callers are told.
    */
   again(op: Op, answer: Answer): Promise<Op> | undefined
   /** Whether a batch failed with this because of what one of its members holds. */
@@ -183,15 +183,11 @@ export class Lanes<Op extends { readonly verb: string }, Answer> {
 
   #answered(entry: Entry<Op, Answer>, answer: Answer): void {
     entry.held = false
-    try {
-      const again = this.#options.again(entry.op as Op, answer)
-      if (!again) this.#chains.answer(entry, answer)
-      again?.then(
-        (op) => this.#chains.again(entry, op),
-        (error) => this.#chains.drop(entry, error),
-      )
-    } catch (error) {
-      this.#chains.drop(entry, error)
-    }
+    const again = this.#options.again(entry.op as Op, answer)
+    if (!again) this.#chains.answer(entry, answer)
+    again?.then(
+      (op) => this.#chains.again(entry, op),
+      (error) => this.#chains.drop(entry, error),
+    )
   }
 }

@@ -79,7 +79,12 @@ export class Rows {
       // Of a get it is what its answer is likely to have: how much shows only when it is there.
       size: (op) => ('sess' in op ? op.sess.length : op.verb === 'get' ? this.#usualLength : 0),
       fold,
-      run: (batch) => this.#database.run(batch),
+      run: (batch) =>
+        this.#database.run(batch).catch((error) => {
+          // The time was over while it asked for them again.
+          if (batch.passesOverHeld && codeOf(error) === 'STORE_TIMEOUT') throw timedOut(heldUp())
+          throw error
+        }),
       again: (op, answer) => ('was' in op ? followUp(op, answer, settings) : undefined),
       isOfOneMember: (error) => isAnswer(error) && !OF_THE_STATEMENT.test(codeOf(error)),
       isHeldUp: (error) => codeOf(error) === LOCKED,
