@@ -83,7 +83,12 @@ export class Sessions {
             isRead,
             // Of a get it is what its answer is likely to have: how much shows only when it is there.
             size: (op) => ('sess' in op ? op.sess.length : isRead(op) ? this.#usualLength : 0),
-            run: (batch) => this.#table.run(batch),
+            run: (batch) =>
+              this.#table.run(batch).catch((error) => {
+                // The time was over while it asked for them again.
+                if (batch.passesOverHeld && codeOf(error) === 'STORE_TIMEOUT') throw timedOut(heldUp())
+                throw error
+              }),
             followUp: (op, answer) => ('was' in op ? followUp(op, answer, settings) : undefined),
             isOfOneMember: (error) => isAnswer(error) && !isOfTheStatement(codeOf(error)),
             isHeldUp: (error) => codeOf(error) === LOCK_NOT_AVAILABLE,

@@ -32,7 +32,7 @@ export interface BatcherOptions<Op, Answer> {
   run(batch: Batch<Op>): Promise<readonly Answer[]>
   /**
    * What has to follow an answer before the operation is done, if anything: its callers wait on, and so does what was
-   * submitted after it. @throws what the callers are told
+   * submitted after it. Rejects with what the callers are told.
    */
   followUp(op: Op, answer: Answer): Promise<Op> | undefined
   /** Whether a batch failed with this because of what one of its members holds. */
@@ -163,15 +163,11 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
 
   #answered(entry: Entry<Op, Answer>, answer: Answer): void {
     entry.held = false
-    try {
-      const followUp = this.#options.followUp(entry.op as Op, answer)
-      if (!followUp) this.#ends.answer(entry, answer)
-      followUp?.then(
-        (op) => this.#ends.requeue(entry, op),
-        (error) => this.#ends.fail(entry, error),
-      )
-    } catch (error) {
-      this.#ends.fail(entry, error)
-    }
+    const followUp = this.#options.followUp(entry.op as Op, answer)
+    if (!followUp) this.#ends.answer(entry, answer)
+    followUp?.then(
+      (op) => this.#ends.requeue(entry, op),
+      (error) => this.#ends.fail(entry, error),
+    )
   }
 }

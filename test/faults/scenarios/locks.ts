@@ -39,7 +39,8 @@ export const lockFaults: Fault[] = [
     seconds: { short: 60, long: 90 },
     run: (long, tls) =>
       bench(tls, async ({ sql, app, during }) => {
-        const users = app()
+        // Longer than the lock is held, or shorter.
+        const users = app({ timeout: long ? 10 : 40 })
         await users.store.set('locked', sessionOf({ user: 'locked', n: 0 }))
         await users.begin()
         let waiting: Promise<{ code?: string } | undefined> | undefined
@@ -51,8 +52,8 @@ export const lockFaults: Fault[] = [
               (error) => error,
             )
             // Nobody else waits for its end.
-            await Promise.all([users.everybody(20, 'succeeded'), seconds(long ? 30 : 2)])
-            await users.everybody(20, 'succeeded')
+            await Promise.all([users.everybody(5, 'succeeded'), seconds(long ? 30 : 2)])
+            await users.everybody(5, 'succeeded')
           }),
         )
         assert.equal((await waiting)?.code, long ? 'STORE_TIMEOUT' : undefined)
