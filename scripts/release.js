@@ -104,7 +104,7 @@ function pack() {
 }
 
 /**
- * The software bill of materials: the package, its peers and what those need, in the versions it was tested with.
+ * The software bill of materials: the package, its peers and what those need, as they were tested.
  * npm would count the peers as tools of the development, which they are as well, so that mark is taken out.
  */
 function listParts() {
