@@ -1,10 +1,10 @@
 // A store as the older ports to postgres.js are written: one statement for each call, on the app's own instance. Written
 // for the comparison only.
 
-/** @param {{ Store: new () => object }} session @param {import('postgres').Sql} sql */
+/** @param {typeof import('express-session')} session @param {import('postgres').Sql} sql */
 export function plainStore(session, sql) {
   const seconds = (value) => Math.ceil(new Date(value).getTime() / 1000)
-  const settle = (query, callback, result = () => undefined) => {
+  const settle = (query, callback, result = (_rows) => undefined) => {
     query.then((rows) => callback?.(null, result(rows)), callback)
   }
 

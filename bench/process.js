@@ -10,7 +10,7 @@ export async function start(file, task, execArgv = []) {
   const answer = () =>
     new Promise((resolve, reject) => {
       child.once('exit', (code) => reject(new Error(`${file} ended with ${code}: ${JSON.stringify(task)}`)))
-      child.once('message', ({ error, result }) => {
+      child.once('message', (/** @type {any} */ { error, result }) => {
         child.removeAllListeners('exit')
         if (error) reject(new Error(error))
         else resolve(result)

@@ -14,6 +14,7 @@ import { writesSection } from './writes.js'
 const OURS = 'connect-postgres-simple'
 const here = (name) => new URL(name, import.meta.url)
 
+/** @type {Record<string, [title: string, section: (results: any) => string[]]>} */
 const SECTIONS = {
   store: ['The stores by themselves', storeSection],
   http: ['Whole requests: Express 5, express-session, a session of 600 bytes', httpSection],
@@ -104,7 +105,7 @@ function targets(store, http) {
     '',
     ...table(
       ['', ...rivals],
-      rows.map(([what, measure, ...wanted]) => [
+      rows.map((/** @type {any[]} */ [what, measure, ...wanted]) => [
         what,
         ...rivals.map((rival, i) => {
           const measured = ratio(measure(OURS), measure(rival))

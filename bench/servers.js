@@ -45,7 +45,7 @@ async function startRedis() {
   process.once('exit', () => child.kill())
   await new Promise((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`redis-server ended with ${code}`)))
-    child.stdout.on('data', (text) => String(text).includes('Ready to accept') && resolve())
+    child.stdout.on('data', (text) => String(text).includes('Ready to accept') && resolve(undefined))
   })
   return { version, pid: child.pid, url: `redis://127.0.0.1:${port}`, stop: () => child.kill() }
 }

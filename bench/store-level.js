@@ -62,7 +62,7 @@ export async function compare(names, workers, pids, task, count) {
 }
 
 /** In a worker of its own for as long as `use` runs. */
-export async function inside(name, at, use, { options, execArgv } = {}) {
+export async function inside(name, at, use, /** @type {any} */ { options, execArgv } = {}) {
   const tell = await start('worker.js', { name, at, options }, execArgv)
   try {
     return await use(tell)

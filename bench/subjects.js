@@ -5,7 +5,7 @@ import session from 'express-session'
 
 /**
  * `own` are options of the store itself.
- * @type {Record<string, (at: { postgres: string, redis?: string }, own?: object) => Promise<{ store: object, close(): Promise<unknown> }>>}
+ * @type {Record<string, (at: { postgres: string, redis?: string }, own?: object) => Promise<{ store: any, close(): Promise<unknown> }>>}
  */
 export const subjects = {
   async 'connect-postgres-simple'({ postgres: url }, own) {

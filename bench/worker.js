@@ -14,7 +14,9 @@ answer({
   each: once,
   soak,
   prune: () =>
-    new Promise((resolve, reject) => store.pruneSessions((error) => (error ? reject(error) : resolve()))),
+    new Promise((resolve, reject) =>
+      store.pruneSessions((error) => (error ? reject(error) : resolve(undefined))),
+    ),
   close,
 })
 

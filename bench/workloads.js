@@ -42,7 +42,7 @@ const created = []
 
 /**
  * Each does one operation, and gives false when there is nothing left to do it on.
- * @type {Record<string, (store: object, options: { rows: number, bytes: number }) => Promise<unknown>>}
+ * @type {Record<string, (store: object, options: any) => Promise<unknown>>}
  */
 export const workloads = {
   get,

@@ -38,7 +38,7 @@ try {
   const before = new PgStore({ pool })
   undo.push(
     () => pool.end(),
-    () => before.close(),
+    async () => before.close(),
   )
 
   // The service that has.

@@ -3,7 +3,10 @@
 import express from 'express'
 import session from 'express-session'
 
-/** @returns its url, a place for that of the other service, and close() */
+/**
+ * @param {{ name: string, store: session.Store, port: number, other?: string }} options
+ * @returns its url, a place for that of the other service, and close()
+ */
 export async function service({ name, store, port, other }) {
   const running = { other }
   const app = express()
@@ -51,7 +54,7 @@ export async function service({ name, store, port, other }) {
   return running
 }
 
-const page = (name, { user, views }, other) => `<!doctype html>
+const page = (name, /** @type {session.SessionData} */ { user, views }, other) => `<!doctype html>
 <meta charset="utf-8">
 <title>${name}</title>
 <h1>${name}</h1>

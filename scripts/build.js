@@ -14,11 +14,28 @@ const tsc = createRequire(import.meta.url)
   .replace(/package\.json$/, 'bin/tsc')
 execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
 
+/** Where `require` gives an ES module, as in Bun and from some bundlers, the driver is its `default`. */
+const driver = {
+  name: 'driver',
+  /** @param {import('esbuild').PluginBuild} build */
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^postgres$/ }, ({ namespace }) =>
+      namespace === 'driver'
+        ? { path: 'postgres', external: true }
+        : { path: 'postgres', namespace: 'driver' },
+    )
+    onLoad({ filter: /./, namespace: 'driver' }, () => ({
+      contents: "const given = require('postgres'); module.exports = given.default ?? given",
+    }))
+  },
+}
+
 await build({
   entryPoints: ['src/index.ts'],
   outfile: 'dist/index.cjs',
   bundle: true,
   packages: 'external',
+  plugins: [driver],
   platform: 'node',
   target: 'node20',
   format: 'cjs',

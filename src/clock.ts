@@ -10,8 +10,14 @@ import { clearTimeout, setImmediate, setTimeout } from 'node:timers'
 const real = { clearTimeout, setImmediate, setTimeout, now: performance.now.bind(performance) }
 
 // A timer or socket keeps the async context in which it was made, with all that the context holds: that of the request
-// which happened to come first. This one was made with the module.
+// which happened to come first. This one holds nothing.
 const ofTheProcess = new AsyncResource('connect-postgres-simple')
+// It was made with the module, which may have been loaded in the middle of a request: what Node keeps of that one is taken
+// out. Node 20 and 22 have a property for each AsyncLocalStorage, Node 24 and 26 one for all.
+for (const key of Object.getOwnPropertySymbols(ofTheProcess)) {
+  if (/kResourceStore|context_?frame/i.test(String(key.description)))
+    Reflect.set(ofTheProcess, key, undefined)
+}
 
 /** In ms, from an arbitrary start. Never goes back, and stands still for no test. */
 export function monotonicMs(): number {

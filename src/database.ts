@@ -4,7 +4,7 @@
 import { answersOf, parametersOf } from './batches.ts'
 import { inBackground, monotonicMs } from './clock.ts'
 import { Connection } from './connection.ts'
-import type { StoreError } from './errors.ts'
+import { type StoreError, sidRefused } from './errors.ts'
 import type { Batch } from './lanes.ts'
 import type { Operation } from './operations.ts'
 import type { Settings } from './options.ts'
@@ -19,12 +19,16 @@ import {
   type Statements,
   statements,
 } from './statements.ts'
-import { createTable } from './table.ts'
+import { createTable, sidTypeOf } from './table.ts'
 
 export const codeOf = (error: unknown): string => (error as StoreError).code
 
 /** lock_not_available: what `lock_timeout` ends. */
 export const LOCKED = '55P03'
+
+// Undefined function (an operator), wrong type, and rows or columns that were not asked for: what comes of a
+// table whose sids are no text.
+const OF_SID_TYPE = new Set(['42883', '42804', 'STORE_MISMATCH'])
 
 const none: Parameters = () => []
 
@@ -35,7 +39,8 @@ export class Database {
   readonly #settings: Settings
   readonly #connection: Connection
   readonly #names: Names
-  readonly #statements: Statements
+  #sidType = ''
+  #statements: Statements
   #created: Promise<void> | undefined
 
   /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
@@ -54,39 +59,61 @@ export class Database {
   /** What came back for each sid: nothing where it has no row. @throws StoreError */
   async run(batch: Batch<Operation>): Promise<(Columns | undefined)[]> {
     const { verb } = batch.ops[0] as Operation
-    const form = batch.passesOverHeld
-      ? { ...this.#statements, ...this.#statements.passingOver }
-      : this.#statements
-    const statement = form[verb]
-    const parameters: Parameters = (time) => parametersOf(statement, batch, now(), time)
-    const rows = await this.#send(statement, parameters, batch.until)
-    try {
-      return answersOf(batch, rows)
-    } catch (error) {
-      this.#connection.replace()
-      throw error
+    const form = (made: Statements) => (batch.passesOverHeld ? { ...made, ...made.passingOver } : made)[verb]
+    const parameters = (statement: Statement): Parameters => {
+      return (time) => parametersOf(statement, batch, now(), time)
     }
+    return this.#send(form, parameters, batch.until, (rows) => answersOf(batch, rows))
   }
 
   /** @throws StoreError */
   query(name: StatementName, values: Values, until: number = this.deadline()): Promise<Columns[]> {
-    const statement = this.#statements[name]
-    const parameters: Parameters = (time) => {
-      const given = values(time)
-      return statement.parameters.map((each) => String(given[each]))
+    const parameters = (statement: Statement): Parameters => {
+      return (time) => {
+        const given = values(time)
+        return statement.parameters.map((each) => String(given[each]))
+      }
     }
-    return this.#send(statement, parameters, until)
+    const form = (made: Statements) => made[name]
+    return this.#send(form, parameters, until, (rows) => rows)
   }
 
-  async #send({ text }: Statement, parameters: Parameters, until: number): Promise<Columns[]> {
+  /** @param read may find that these are not the rows that were asked for */
+  async #send<T>(
+    form: (made: Statements) => Statement,
+    parameters: (statement: Statement) => Parameters,
+    until: number,
+    read: (rows: Columns[]) => T,
+  ): Promise<T> {
     if (this.#settings.createTableIfMissing) await this.#createOnce(until)
+    const made = this.#statements
+    const statement = form(made)
     try {
-      return await this.#connection.query(text, parameters, until)
+      return read(await this.#connection.query(statement.text, parameters(statement), until))
     } catch (error) {
+      const code = codeOf(error)
       // Dropped meanwhile: the next operation creates it again, if that is wanted.
-      if (codeOf(error) === '42P01') this.#created = undefined
+      if (code === '42P01') this.#created = undefined
+      if (code === 'STORE_MISMATCH') this.#connection.replace()
+      if (OF_SID_TYPE.has(code)) {
+        await this.#askSidType(until)
+        if (this.#statements !== made) return this.#send(form, parameters, until, read)
+      }
+      if (this.#sidType && /^22|42883/.test(code)) throw sidRefused(error as StoreError, this.#sidType)
       throw error
     }
+  }
+
+  /**
+   * The statements are made for sids of text, as in table.sql. Makes them anew where the catalogue says
+   * otherwise.
+   */
+  async #askSidType(until: number): Promise<void> {
+    const rows = await this.#connection.query(this.#statements.sidType.text, none, until).catch(() => [])
+    const sidType = sidTypeOf(this.#names, rows) ?? this.#sidType
+    if (sidType === this.#sidType) return
+    this.#sidType = sidType
+    this.#statements = statements(this.#names, sidType)
   }
 
   /** For a statement that gives a number. */

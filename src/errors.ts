@@ -67,6 +67,19 @@ export function mismatch(): StoreError {
   )
 }
 
+/** @param type of the column `sid`, as SQL names it */
+export function sidRefused({ code, severity }: StoreError, type: string): StoreError {
+  const why = code.startsWith('22')
+    ? 'PostgreSQL refused a value, perhaps the sid: sids must be of that type (`genid` of express-session makes them)'
+    : 'rows cannot be found by values of that type: use varchar or text, as table.sql does'
+  const name = type.replaceAll('"', '').replace('pg_catalog.', '')
+  return new StoreError(code, `The column "sid" is of type ${name}; ${why} [SQLSTATE ${code}]`, severity)
+}
+
+export function kept(): StoreError {
+  return new StoreError('STORE_KEPT', 'A trigger, a rule or a policy of the table keeps expired rows')
+}
+
 export function closed(): StoreError {
   return new StoreError('STORE_CLOSED', 'The store is closed: no operation can be started after close()')
 }

@@ -5,6 +5,7 @@
 // them is bad; for a session store that is one user's session served to another. So the store's connections are its
 // own, and never pipelined.
 
+import { isIP } from 'node:net'
 import postgres, { type Sql } from 'postgres'
 import { address } from './address.ts'
 import type { Settings } from './options.ts'
@@ -35,6 +36,8 @@ export function lentOptions(settings: Settings): DriverOptions {
     max: 1,
     // Undocumented, and the only value that really puts one query at a time on a connection.
     max_pipeline: 0,
+    ssl: verified(options['ssl'], options.host),
+    connection: named(options['connection']),
     fetch_types: false,
     debug: false,
     no_subscribe: true,
@@ -53,16 +56,32 @@ export function lentOptions(settings: Settings): DriverOptions {
   }
 }
 
+/** The driver compares the certificate of a server that is given by IP address with the name `localhost`. */
+function verified(ssl: unknown, [host, ...others]: string[]): unknown {
+  const verifies = ssl === true || ssl === 'verify-full' || (typeof ssl === 'object' && ssl)
+  if (!verifies || others.length > 0 || !isIP(host ?? '')) return ssl
+  return { host, ...(typeof ssl === 'object' && ssl) }
+}
+
+/** Connections carry the store's name unless the app chose one: nobody chose the driver's. */
+function named(connection: { application_name?: string }): object {
+  const { application_name: name = 'postgres.js' } = connection
+  return { ...connection, application_name: name === 'postgres.js' ? 'connect-postgres-simple' : name }
+}
+
 /** @throws TypeError if the store's statements would be changed on the instance's own connections */
 export function checkShareable(sql: Sql<any>): void {
   checkInstance(sql)
   const { transform, parsers, serializers } = (sql.options ?? {}) as unknown as Partial<DriverOptions>
   const text = 'a_b "C"'
-  const column = { name: 'sid', type: 25, table: 0, number: 0 }
-  const written = serializers?.[25]?.(text) ?? text
-  const read = parsers?.[25]?.(written) ?? written
-  const given = transform?.value?.from?.(read, column) ?? read
-  if (transform?.row?.from || given !== text) {
+  // `text`, which all parameters and most columns are, and `varchar`, which the sids of most tables are.
+  const isChanged = [25, 1043].some((type) => {
+    const written = serializers?.[25]?.(text) ?? text
+    const read = parsers?.[type]?.(written) ?? written
+    const given = transform?.value?.from?.(read, { name: 'sid', type, table: 0, number: 0 }) ?? read
+    return given !== text
+  })
+  if (transform?.row?.from || isChanged) {
     throw new TypeError(
       'The instance given as `postgres` changes text or rows by `transform` or `types`, which `isolate: false` cannot ' +
         'shield from: leave `isolate` at true, or pass an instance without them',

@@ -13,16 +13,17 @@ export type Operation =
   | { readonly verb: 'touch'; readonly expire: number; readonly floor: number }
   | { readonly verb: 'destroy' }
 
-/** An update, if the row still holds the text `was`. */
+/** An update, if the row still holds the text `was`; or an insert, if there is no row. */
 export interface Replace {
-  readonly verb: 'replace'
+  readonly verb: 'replace' | 'insert'
   readonly sess: string
   readonly was: string
-  /** What the request loaded and what it made of it: `sess` is that, or a merge of it and what others stored. */
-  readonly base: string
+  /** What the request made of the session: `sess` is that, or a merge of it and what others stored. */
   readonly mine: string
-  /** What the row holds as far as the request knows by now: it may have saved meanwhile. */
-  known(): string | undefined
+  /** What the request knows by now, as it may have saved meanwhile. Undefined if that is nothing. */
+  lastKnown(): { readonly base: string; readonly row: string } | undefined
+  /** Whether the row can be missing without a logout. */
+  mayBeMissing(): boolean
   readonly expire: number
   readonly floor: number
 }
@@ -34,10 +35,13 @@ export interface Replace {
 export function fold(earlier: Operation, later: Operation): Operation | undefined {
   if (earlier.verb === 'get' || later.verb === 'get') return earlier.verb === later.verb ? later : undefined
   if (later.verb === 'destroy') return later
-  // After a destroy an update or touch finds nothing. An upsert must find nothing too, also in columns that are not ours.
-  if (earlier.verb === 'destroy') return later.verb === 'upsert' ? undefined : earlier
-  // Whether it is in conflict shows only when it is alone.
-  if (later.verb === 'replace' || (earlier.verb === 'replace' && later.verb !== 'touch')) return undefined
+  // After a destroy an update or touch finds nothing. An insert must find nothing either, also in columns
+  // that are not ours.
+  if (earlier.verb === 'destroy') {
+    return later.verb === 'upsert' || later.verb === 'insert' ? undefined : earlier
+  }
+  // Whether it is in conflict shows only when it is alone, and is the fault of no other.
+  if ('was' in earlier || 'was' in later) return undefined
   if (later.verb === 'upsert') return later
   // An update or touch follows: it has an effect only if what `earlier` leaves behind is still alive for it.
   if (earlier.expire < later.floor || later.floor < earlier.floor) return undefined

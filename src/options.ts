@@ -15,56 +15,67 @@ export interface Serializer {
 }
 
 /** Keys of node-postgres' connection object. Those without a counterpart here are accepted and have no effect. */
-export type ConObject = Readonly<Record<string, unknown>>
+export type ConObject = Readonly<Record<string, any>>
 
 export interface Options {
   /**
    * A postgres.js instance (`postgres(url)`). Its settings are used for connections of the store's own; the instance
    * itself is neither queried nor ended, unless `isolate` is `false`. A transaction or a reserved connection is refused.
+   *
+   * Wins over `conObject` and `conString`. Leave out what you do not mean: undefined is refused.
    */
   postgres?: Sql<any>
-  /** A connection URL, as connect-pg-simple takes it. @default process.env.DATABASE_URL, then the PG* variables */
+  /**
+   * A connection URL, with the meaning it has for node-postgres.
+   * @default process.env.DATABASE_URL, then the PG* variables
+   */
   conString?: string
-  /** node-postgres' connection object; wins over `conString`, as in connect-pg-simple. */
+  /**
+   * node-postgres' connection object, such as the `options` of a pool. Wins over `conString`.
+   */
   conObject?: ConObject
   /** Name of the table; a dot is part of the name. @default 'session' */
-  tableName?: string
+  tableName?: string | undefined
   /** Name of the schema. @default none: the connection's search_path decides */
-  schemaName?: string
+  schemaName?: string | undefined
   /**
    * Lifetime in seconds of a session whose cookie has no `expires`; one whose cookie has, lives as long as its cookie.
    * @default 86400, one day
    */
-  ttl?: number | ((session: SessionData, sid: string) => number)
+  ttl?: number | ((session: SessionData, sid: string) => number) | undefined
   /** Create the table on first use when it is not there. @default false */
-  createTableIfMissing?: boolean
+  createTableIfMissing?: boolean | undefined
   /** `touch` does nothing. @default false */
-  disableTouch?: boolean
-  /** In seconds. A touch that would move the expiry by less than this is not sent. @default 0: every touch is sent */
-  touchInterval?: number
+  disableTouch?: boolean | undefined
+  /**
+   * In seconds. A touch that would move the expiry by less than this is not sent. A tenth of the session's
+   * lifetime counts where that is less, so that a session in use does not end.
+   * @default 0: every touch is sent
+   */
+  touchInterval?: number | undefined
   /** Seconds between two prunes; `false` never prunes by timer. @default 60 */
-  pruneSessionInterval?: number | false
+  pruneSessionInterval?: number | false | undefined
   /** `false` takes the interval as it is; a function gets it in milliseconds and returns milliseconds. @default 50–150 % of it */
-  pruneSessionRandomizedInterval?: ((milliseconds: number) => number) | false
+  pruneSessionRandomizedInterval?: ((milliseconds: number) => number) | false | undefined
   /** Where errors go that have nobody to go to. @default console.error */
-  errorLog?: (message: string, error: unknown) => void
+  errorLog?: ((message: string, error: unknown) => void) | undefined
   /** How a session becomes the text in the row, and back. @default JSON */
-  serializer?: Serializer
+  serializer?: Serializer | undefined
   /** Seconds one operation may take, retries included; then it fails with code `STORE_TIMEOUT`. @default 10 */
-  timeout?: number
+  timeout?: number | undefined
   /** Connections of the store's own, at most. @default 4 */
-  max?: number
+  max?: number | undefined
   /**
    * `false` runs the store's statements on the connections of the instance given as `postgres`. Needed for a wrapper
    * whose settings cannot be read. The driver can mix up rows on connections that others use too. @default true
    */
-  isolate?: boolean
+  isolate?: boolean | undefined
   /**
    * What a save does when the row changed since this request loaded it. `overwrite`: the row becomes what this request has.
    * `merge`: what this request changed, added or deleted, by top-level key, is applied to the row as it now is. `error`:
    * nothing is stored and the save fails with `STORE_CONFLICT`. @default 'overwrite'
    */
-  onConflict?: 'overwrite' | 'merge' | 'error'
+  onConflict?: 'overwrite' | 'merge' | 'error' | undefined
 }
 
 /** What the store works with: every option given, times in milliseconds where the name says so. */
@@ -105,6 +116,9 @@ const json: Serializer = {
   },
 }
 
+/** The ways to a database. */
+const WAYS = ['postgres', 'conString', 'conObject']
+
 const ON_CONFLICT = ['overwrite', 'merge', 'error']
 
 type Rule = readonly [rule: string, holds: (value: any) => boolean]
@@ -119,7 +133,10 @@ const name: Rule = [
 
 const RULES: Readonly<Record<keyof Options, Rule>> = {
   postgres: ['a postgres.js instance', isFunction],
-  conString: ['a non-empty string', (value) => typeof value === 'string' && value !== ''],
+  conString: [
+    'a non-empty string, or left out for DATABASE_URL and PG*',
+    (value) => typeof value === 'string' && value !== '',
+  ],
   conObject: ['an object', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)],
   tableName: name,
   schemaName: name,
@@ -153,7 +170,7 @@ const RULES: Readonly<Record<keyof Options, Rule>> = {
 }
 
 const REPLACED: Readonly<Record<string, string>> = {
-  pool: 'a postgres.js instance as `postgres`, or the connection settings of that pool as `conObject`',
+  pool: 'a postgres.js instance as `postgres`, or the settings of that pool, `pool.options`, as `conObject`',
   pgPromise: 'a postgres.js instance as `postgres`, or the connection settings as `conString` or `conObject`',
 }
 
@@ -172,8 +189,8 @@ export function parseOptions(options: Options = {}): Settings {
     if (!Object.hasOwn(RULES, key)) {
       throw new TypeError(`Unknown option \`${key}\`, did you mean \`${nearest(key, Object.keys(RULES))}\`?`)
     }
-    // An import that went wrong must not end in another database, so `postgres: undefined` is not "not given".
-    if (value === undefined && key !== 'postgres') continue
+    // An import that went wrong, or a variable that is not set, must not end in another database.
+    if (value === undefined && !WAYS.includes(key)) continue
     check(key as keyof Options, value)
   }
   if (options.isolate === false && options.postgres === undefined) {
@@ -206,11 +223,13 @@ function randomizer(option: Options['pruneSessionRandomizedInterval']): (millise
   return option ?? ((milliseconds) => milliseconds * (0.5 + Math.random()))
 }
 
-/** node-postgres has the size of the pool in the connection object. */
+/** node-postgres has the size of the pool in the connection object, also as the text of a number. */
 function poolSize({ postgres, conObject }: Options): number | undefined {
-  const max = postgres === undefined ? conObject?.['max'] : undefined
-  if (max !== undefined) check('max', max)
-  return max as number | undefined
+  const given = postgres === undefined ? (conObject?.['max'] ?? conObject?.['poolSize']) : undefined
+  if (given === undefined || given === null || given === '') return undefined
+  const max = typeof given === 'string' ? Number(given) : given
+  check('max', max)
+  return max
 }
 
 function check(key: keyof Options, value: unknown): void {

@@ -74,11 +74,17 @@ export function answer(
   })
 }
 
+/**
+ * `text` and `varchar`: every statement gives these only. Not so the rows of another, or sids of a type of
+ * their own.
+ */
+const TEXT: readonly unknown[] = [25, 1043]
+
 /** What the driver gives as the result of a statement, or of several in one text. */
 interface Result extends ReadonlyArray<unknown> {
   readonly count?: number
   readonly command?: string | null
-  readonly columns?: unknown[] | null
+  readonly columns?: { readonly type: number }[] | null
 }
 
 /**
@@ -96,6 +102,6 @@ function rowsOf(result: Result): Columns[] {
     rows.push((row as (string | null)[]).splice(0))
   })
   const isWhole = result.command !== null && (!result.columns?.length || rows.length === result.count)
-  if (!isWhole) throw mismatch()
+  if (!isWhole || result.columns?.some(({ type }) => !TEXT.includes(type))) throw mismatch()
   return rows
 }

@@ -4,16 +4,26 @@
 
 import type { SessionData } from 'express-session'
 import { isHeld, milliseconds, type Row, rowOf } from './batches.ts'
-import { merged, resolve } from './conflicts.ts'
+import { followUp, replaceOf, storedText } from './conflicts.ts'
 import { codeOf, Database, LOCKED, type Values } from './database.ts'
 import { deletes } from './deletes.ts'
 import { busy, closed, timedOut } from './errors.ts'
 import { Lanes } from './lanes.ts'
-import { fold, type Operation, type Replace } from './operations.ts'
+import { logouts } from './logouts.ts'
+import { fold, type Operation } from './operations.ts'
 import type { Settings } from './options.ts'
 import { Pruner } from './prune.ts'
 import { type Columns, isAnswer } from './query.ts'
-import { checkSid, decode, encode, expireAt, LoadedSessions, now, unreadable } from './session.ts'
+import {
+  checkSid,
+  decode,
+  encode,
+  expireAt,
+  type Loaded,
+  LoadedSessions,
+  now,
+  unreadable,
+} from './session.ts'
 
 /** One row of the table, as `entries()` gives it. */
 export interface Entry {
@@ -67,10 +77,7 @@ export class Rows {
       size: (op) => ('sess' in op ? op.sess.length : op.verb === 'get' ? this.#usualLength : 0),
       fold,
       run: (batch) => this.#database.run(batch),
-      again: (op, answer) =>
-        op.verb === 'replace' && answer?.[1] === 'false'
-          ? resolve(op, answer[2] as string, settings)
-          : undefined,
+      again: (op, answer) => ('was' in op ? followUp(op, answer, settings) : undefined),
       isOfOneMember: (error) => isAnswer(error) && !OF_THE_STATEMENT.test(codeOf(error)),
       isHeldUp: (error) => codeOf(error) === LOCKED,
       isHeld,
@@ -81,9 +88,11 @@ export class Rows {
 
   /** Gives the session by a call, not a promise: see `ask`. */
   get(sid: string, resolve: (session: SessionData | null) => void, reject: (error: unknown) => void): void {
+    // Taken now: a logout that is issued while the row is read comes after it.
+    const before = logouts.count
     const answer = (row: Columns | undefined) => {
       try {
-        const session = row ? this.#session(rowOf(row)) : null
+        const session = row ? this.#session(rowOf(row), before) : null
         if (session instanceof Promise) session.then(resolve, reject)
         else resolve(session)
       } catch (error) {
@@ -98,28 +107,24 @@ export class Rows {
     }
   }
 
-  /** A loaded session updates its row, so that what was destroyed meanwhile stays so. Any other is stored in any case. */
+  /** A loaded session updates its row, so that a destroyed one stays so. Any other is stored in any case. */
   async set(sid: string, session: SessionData): Promise<void> {
     this.#begin(sid)
-    const loaded = this.#loaded.of(session, sid)
+    const loaded = this.#loaded.of(session, sid) ?? this.#loaded.begin(session, sid, logouts.count)
     const expire = expireAt(session, sid, this.#settings.ttl)
-    const time = now()
-    // A row that expired since it was loaded may have been pruned: its absence is no logout.
-    const known = loaded && loaded.expire >= time ? loaded : undefined
-    const floor = known ? time : 0
-    const op = (sess: string): Operation | Promise<Operation> => {
-      if (!known) return { verb: 'upsert', sess, expire, floor }
-      if (!known.texts) return { verb: 'update', sess, expire, floor }
-      const { base, row: was } = known.texts
-      const holds = () => known.texts?.row
-      const replace: Replace = { verb: 'replace', sess, was, base, mine: sess, known: holds, expire, floor }
-      return base === was ? replace : merged(replace, was, this.#settings.serializer)
-    }
+    const inserts = !loaded || this.#mayBeMissing(loaded)
+    const floor = inserts ? 0 : now()
+    const op = (sess: string): Operation =>
+      loaded && this.#compares
+        ? replaceOf(loaded, { sess, expire, floor }, () => this.#mayBeMissing(loaded))
+        : { verb: inserts ? 'upsert' : 'update', sess, expire, floor }
     const text = encode(session, this.#settings.serializer)
     const answer = await this.#lanes.submit(sid, typeof text === 'string' ? op(text) : text.then(op))
     if (!loaded) return
     loaded.expire = expire
-    if (known?.texts && answer) loaded.texts = { base: await text, row: answer[2] as string }
+    if (!this.#compares) return
+    const row = storedText(answer)
+    if (row !== undefined) loaded.texts = { base: await text, row }
   }
 
   async touch(sid: string, session: SessionData): Promise<void> {
@@ -127,15 +132,19 @@ export class Rows {
     if (this.#settings.disableTouch) return
     const loaded = this.#loaded.of(session, sid)
     const expire = expireAt(session, sid, this.#settings.ttl)
-    if (loaded && Math.abs(expire - loaded.expire) < this.#settings.touchInterval) return
+    // Of a short session less is kept back, so that it does not end while it is used.
+    const interval = Math.min(this.#settings.touchInterval, (expire - now()) / 10)
+    if (loaded && Math.abs(expire - loaded.expire) < interval) return
     // A row that was alive when loaded and expired of itself during the request is not gone for this request.
-    const floor = Math.min(now(), Math.floor(loaded?.expire ?? Number.POSITIVE_INFINITY))
+    const floor = Math.min(now(), Math.floor(loaded?.expire || Number.POSITIVE_INFINITY))
     await this.#lanes.submit(sid, { verb: 'touch', expire, floor })
-    if (loaded) loaded.expire = expire
+    // A touch stores nothing: a new session whose first save failed stays new.
+    if (loaded?.expire) loaded.expire = expire
   }
 
   async destroy(sid: string): Promise<void> {
     this.#begin(sid)
+    logouts.add(sid)
     await this.#lanes.submit(sid, { verb: 'destroy' })
   }
 
@@ -168,12 +177,16 @@ export class Rows {
 
   async clear(): Promise<void> {
     this.#start()
+    logouts.addAll()
     const until = this.#database.deadline()
     const values: Values = ({ leftMs, latest }) => ({ latest, lockWaitMs: milliseconds(leftMs) })
     const all = () => this.#database.count('clear', values, until)
-    await this.#track(this.#lanes.exclusively(all)).catch((error) => {
-      throw codeOf(error) === LOCKED ? timedOut(LOCKED) : error
-    })
+    await this.#track(this.#lanes.exclusively(all))
+      .catch((error) => {
+        throw codeOf(error) === LOCKED ? timedOut(LOCKED) : error
+      })
+      // Also what was read while it waited is gone.
+      .finally(() => logouts.addAll())
   }
 
   async prune(): Promise<number> {
@@ -203,6 +216,11 @@ export class Rows {
     this.#pruner.start()
   }
 
+  /** A row that has expired since may have been pruned. It is not missing for that if we destroyed it. */
+  #mayBeMissing({ sid, expire, logouts: before }: Loaded): boolean {
+    return expire < now() && !logouts.since(before, sid)
+  }
+
   #begin(sid: string): void {
     checkSid(sid)
     this.#start()
@@ -228,13 +246,13 @@ export class Rows {
   }
 
   /** Null if it has ended by its own clock. Is a promise only where the serializer is async: a promise less for each get. */
-  #session([sid, text, expire]: Row): SessionData | null | Promise<SessionData | null> {
+  #session([sid, text, expire]: Row, before: number): SessionData | null | Promise<SessionData | null> {
     if (text === null) throw unreadable('the column is null')
     this.#usualLength += (text.length - this.#usualLength) / 100
     const session = decode(text, Number(expire), this.#settings.serializer)
     const remember = (known: SessionData | null) => {
       const texts = this.#compares ? { base: text, row: text } : undefined
-      if (known) this.#loaded.remember(known, sid, Number(expire), texts)
+      if (known) this.#loaded.remember(known, sid, Number(expire), before, texts)
       return known
     }
     return session instanceof Promise ? session.then(remember) : remember(session)
@@ -243,12 +261,13 @@ export class Rows {
   /** What cannot be read is passed over: one such row is no reason to keep all others from being seen. */
   async *#entries(page: (after: string) => Promise<Columns[]>): AsyncGenerator<Entry, void, undefined> {
     for (let after = '', rows: Columns[]; ; ) {
+      const before = logouts.count
       rows = await page(after)
       const failures: unknown[] = []
       for (const columns of rows) {
         const row = rowOf(columns)
         after = row[0]
-        const read = async () => this.#session(row)
+        const read = async () => this.#session(row, before)
         const session = await read().catch((error) => void failures.push(error))
         if (session) yield { sid: after, session, expires: new Date(Number(row[2]) * 1000) }
       }

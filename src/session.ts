@@ -132,8 +132,10 @@ export function unreadable(why: string): StoreError {
 export interface Loaded {
   readonly by: LoadedSessions
   readonly sid: string
-  /** In seconds: the row's expiry, as last read or written through this object. */
+  /** In seconds: the row's expiry, as last read or written through this object. 0 before the first save. */
   expire: number
+  /** How many logouts there had been in this process when the session was loaded. */
+  readonly logouts: number
   /** Only where conflicts matter: what this object was as last read or saved, and what the row held then. */
   texts: { readonly base: string; readonly row: string } | undefined
 }
@@ -168,10 +170,28 @@ class Mark extends Given {
   }
 }
 
+/** Whether it is express-session's own `Session` of this sid, which hides its request and id from JSON. */
+function isNew(session: unknown, sid: string): session is object {
+  if (typeof session !== 'object' || session === null || !Object.hasOwn(session, 'req')) return false
+  const id = Object.getOwnPropertyDescriptor(session, 'id')
+  return id?.value === sid && !id.enumerable
+}
+
 /** Remembers which session objects came out of `get`, and from what. Nothing is added to the user's data. */
 export class LoadedSessions {
-  remember(session: object, sid: string, expire: number, texts: Loaded['texts']): void {
-    Mark.put(session, { by: this, sid, expire, texts })
+  remember(session: object, sid: string, expire: number, logouts: number, texts: Loaded['texts']): void {
+    Mark.put(session, { by: this, sid, expire, logouts, texts })
+  }
+
+  /**
+   * For a session that is about to be stored and was not loaded. One that express-session made for a request
+   * counts as loaded from now on. Any other object stays unknown, so that each `set` of it stores it.
+   */
+  begin(session: unknown, sid: string, logouts: number): Loaded | undefined {
+    // One that another store loaded is that store's.
+    if (Mark.on(session) || !isNew(session, sid)) return undefined
+    this.remember(session, sid, 0, logouts, undefined)
+    return Mark.on(session)
   }
 
   /** express-session makes its `Session` out of the object that `get` gave: both stand for the same row. */

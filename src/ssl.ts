@@ -3,9 +3,27 @@
 
 import { readFileSync } from 'node:fs'
 
+const MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify']
+
+/** From the `ssl` of a connection object or a URL. */
+export function sslOf(ssl: unknown): boolean | object {
+  // The key by name: a pool hides it from enumeration, and the driver copies what is enumerable.
+  if (typeof ssl === 'object' && ssl) return 'key' in ssl ? { ...ssl, key: ssl.key } : ssl
+  if (typeof ssl !== 'string') return Boolean(ssl)
+  if (ssl === 'true' || ssl === '1') return true
+  if (ssl === 'false' || ssl === '0' || ssl === '') return false
+  if (MODES.includes(ssl)) return sslOfMode(ssl) as boolean | object
+  throw new TypeError('Expected `ssl` to be true, false, no-verify, or an object of options for node:tls')
+}
+
+/** PGSSLMODE; what it does not know is as if it was not there. */
+export function sslOfEnvironment({ PGSSLMODE: mode = '' }: NodeJS.ProcessEnv): boolean | object | undefined {
+  return mode === 'allow' || !MODES.includes(mode) ? undefined : sslOfMode(mode)
+}
+
 /** From the parameters of a URL; undefined where they say nothing of it. */
 export function sslOfParameters(all: Record<string, string | undefined>): boolean | object | undefined {
-  const { ssl, sslmode, sslcert, sslkey, sslrootcert, uselibpqcompat } = all
+  const { ssl, sslmode, sslcert, sslkey, sslrootcert, sslnegotiation, uselibpqcompat } = all
   const files = {
     ...(sslcert && { cert: readFileSync(sslcert, 'utf8') }),
     ...(sslkey && { key: readFileSync(sslkey, 'utf8') }),
@@ -15,10 +33,11 @@ export function sslOfParameters(all: Record<string, string | undefined>): boolea
   if (mode === false) return false
   if (mode !== undefined || Object.keys(files).length > 0)
     return { ...files, ...(typeof mode === 'object' && mode) }
-  return ssl === 'true' || ssl === '1' ? true : ssl === '0' || ssl === 'false' ? false : undefined
+  // Encryption from the first byte is encryption.
+  return ssl === undefined ? (sslnegotiation === 'direct' ? true : undefined) : sslOf(ssl)
 }
 
-export function sslOfMode(mode: string | undefined): boolean | object | undefined {
+function sslOfMode(mode: string | undefined): boolean | object | undefined {
   if (mode === undefined || mode === '') return undefined
   if (mode === 'disable') return false
   return mode === 'no-verify' ? { rejectUnauthorized: false } : true
@@ -29,6 +48,11 @@ function libpqMode(
   mode: string | undefined,
   rootCertificate: string | undefined,
 ): boolean | object | undefined {
+  if (mode === 'verify-ca' && !rootCertificate) {
+    throw new TypeError(
+      'Expected `sslrootcert` with `sslmode=verify-ca`: else anybody with a certificate passes',
+    )
+  }
   if (mode === 'prefer' || (mode === 'require' && !rootCertificate)) return { rejectUnauthorized: false }
   if (mode === 'require' || mode === 'verify-ca') return { checkServerIdentity: () => undefined }
   return sslOfMode(mode)

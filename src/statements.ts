@@ -31,7 +31,7 @@ export function names(tableName: string, schemaName: string | undefined): Names 
   }
 }
 
-function quoted(name: string): string {
+export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
@@ -67,6 +67,7 @@ export type ParameterName =
   | 'limit'
   | 'after'
   | 'from'
+  | 'skip'
   | 'upTo'
 
 export interface Statement {
@@ -87,7 +88,10 @@ function statement<const Name extends ParameterName>(
 type Change = 'upsert' | 'update' | 'replace' | 'touch' | 'destroy'
 type Query =
   | 'get'
+  | 'insert'
   | 'prune'
+  | 'prunePlain'
+  | 'pruneNext'
   | 'prunePages'
   | 'prunePagesUnlocked'
   | 'length'
@@ -95,6 +99,7 @@ type Query =
   | 'page'
   | 'clear'
   | 'exists'
+  | 'sidType'
 export type StatementName = Change | Query
 export type Statements = Readonly<Record<StatementName, Statement>> & {
   /** The changes in the form that passes over locked rows. Their answer: `HELD` in the second column for each of those. */
@@ -104,7 +109,13 @@ export type Statements = Readonly<Record<StatementName, Statement>> & {
 /** Stands for a row that was passed over. */
 export const HELD = 'held'
 
-export function statements({ table }: Names): Statements {
+/**
+ * @param sidType of the column `sid`, as SQL names it, where it does not compare sids as the text that they
+ *   are. What is asked for is then cast to it, and the answer says which of the sids asked for the row was
+ *   found by: its own may be spelled otherwise. Else nothing: these statements give the column as it is, so
+ *   that the server says its type.
+ */
+export function statements({ table }: Names, sidType?: string): Statements {
   const seconds = (value: string) => `pg_catalog.to_timestamp(${value}::float8)`
   // Said with a cast, for what a comparison with a timestamptz means anyway, the index on `expire` does not match. Where
   // sids are given it must not: nearly all rows are alive, and the planner takes it for a third of them.
@@ -126,39 +137,45 @@ export function statements({ table }: Names): Statements {
   // for that length to be so much better that it plans every execution anew, which takes longer than to execute.
   const list = ({ separator }: { separator: string }, text: string) =>
     `(select pg_catalog.string_to_array(${text}, ${separator}))::text[]`
+  const sids = ($: { separator: string; sids: string }) =>
+    sidType ? `(select ${list($, $.sids)}::${sidType}[])::${sidType}[]` : list($, $.sids)
+  /** By which of the sids asked for the row was found. */
+  const asked = ($: { separator: string; sids: string }, row: string) =>
+    sidType ? `(${list($, $.sids)})[pg_catalog.array_position(${sids($)}, ${row}.sid)]` : `${row}.sid`
+  const held = `'${HELD}'::text`
 
   const changes = (passesOver: boolean): Readonly<Record<Change, Statement>> => {
     const lock = (strength: string) => `for ${strength} of s${passesOver ? ' skip locked' : ''}`
     const isPassedOver = 'not exists (select from locked l where l.sid = s.sid)'
     /** @param rows from where, and which: those that are not in `locked` are locked by somebody else */
-    const answered = (change: string, rows: string) =>
+    const answered = ($: { separator: string; sids: string }, change: string, rows: string) =>
       passesOver
-        ? `, changed as (${change}) select s.sid::text, '${HELD}' ${rows} and ${isPassedOver}`
-        : `${change} returning s.sid::text`
+        ? `, changed as (${change}) select ${asked($, 's')}, ${held} ${rows} and ${isPassedOver}`
+        : `${change} returning ${asked($, 's')}`
 
     return {
       upsert: statement(['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'texts'], ($) => {
-        const rows = `from ${table} s where s.sid = any(${list($, $.sids)}) and ${patience($.lockWaitMs)}`
+        const rows = `from ${table} s where s.sid = any(${sids($)}) and ${patience($.lockWaitMs)}`
         const insert = (which: string) => `
       insert into ${table} as s (sid, sess, expire)
       select o.sid, o.sess::json, ${seconds('o.expire')}
-      from unnest(${list($, $.sids)}, ${list($, $.expiries)}, ${list($, $.texts)}) as o(sid, expire, sess)
+      from unnest(${sids($)}, ${list($, $.expiries)}, ${list($, $.texts)}) as o(sid, expire, sess)
       where ${which} and ${inTime($.latest)}
       order by o.sid
       on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire where ${inTime($.latest)}`
-        if (!passesOver) return `${insert(patience($.lockWaitMs))} returning s.sid::text`
+        if (!passesOver) return `${insert(patience($.lockWaitMs))} returning ${asked($, 's')}`
         return `
       with locked as (
         select s.sid ${rows} order by s.sid ${lock('no key update')}
       ), held as (
         select s.sid ${rows} and ${isPassedOver}
       ), changed as (${insert('not exists (select from held h where h.sid = o.sid)')})
-      select h.sid::text, '${HELD}' from held h`
+      select ${asked($, 'h')}, ${held} from held h`
       }),
 
       update: statement(['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'floors', 'texts'], ($) => {
         const rows = `
-        from unnest(${list($, $.sids)}, ${list($, $.expiries)}, ${list($, $.floors)}, ${list($, $.texts)})
+        from unnest(${sids($)}, ${list($, $.expiries)}, ${list($, $.floors)}, ${list($, $.texts)})
           as o(sid, expire, floor, sess)
         join ${table} s on s.sid = o.sid
         where ${expiry} >= ${seconds('o.floor')} and ${patience($.lockWaitMs)}`
@@ -168,6 +185,7 @@ export function statements({ table }: Names): Statements {
         order by o.sid ${lock('no key update')}
       )
       ${answered(
+        $,
         `
       update ${table} s
       set sess = l.sess::json, expire = ${seconds('l.expire')}
@@ -185,7 +203,7 @@ export function statements({ table }: Names): Statements {
         ['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'floors', 'texts', 'was'],
         ($) => {
           const rows = `
-        from unnest(${[$.sids, $.expiries, $.floors, $.texts, $.was].map((each) => list($, each))})
+        from unnest(${[sids($), ...[$.expiries, $.floors, $.texts, $.was].map((each) => list($, each))]})
           as o(sid, expire, floor, sess, was)
         join ${table} s on s.sid = o.sid
         where ${expiry} >= ${seconds('o.floor')} and ${patience($.lockWaitMs)}`
@@ -200,9 +218,9 @@ export function statements({ table }: Names): Statements {
         where s.sid = l.sid and l.held in (l.was, l.sess) and ${lockedInTime($.latest)}
         returning s.sid, s.sess::text as held
       )
-      select l.sid::text, (r.sid is not null)::text, coalesce(r.held, l.held)
+      select ${asked($, 'l')}, (r.sid is not null)::text, coalesce(r.held, l.held)
       from locked l left join replaced r on r.sid = l.sid
-      ${passesOver ? `union all select s.sid::text, '${HELD}', '' ${rows} and ${isPassedOver}` : ''}`
+      ${passesOver ? `union all select ${asked($, 's')}, ${held}, '' ${rows} and ${isPassedOver}` : ''}`
         },
       ),
 
@@ -213,7 +231,7 @@ export function statements({ table }: Names): Statements {
        */
       touch: statement(['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'floors'], ($) => {
         const rows = `
-        from unnest(${list($, $.sids)}, ${list($, $.expiries)}, ${list($, $.floors)}) as o(sid, expire, floor)
+        from unnest(${sids($)}, ${list($, $.expiries)}, ${list($, $.floors)}) as o(sid, expire, floor)
         join ${table} s on s.sid = o.sid
         where ${expiry} >= ${seconds('o.floor')} and ${expiry} <> ${seconds('o.expire')}
           and ${patience($.lockWaitMs)} and ${setting('synchronous_commit', "'off'")}`
@@ -223,6 +241,7 @@ export function statements({ table }: Names): Statements {
         order by o.sid ${lock('no key update')}
       )
       ${answered(
+        $,
         `
       update ${table} s
       set expire = ${seconds('l.expire')}
@@ -235,13 +254,14 @@ export function statements({ table }: Names): Statements {
       destroy: statement(['separator', 'sids', 'latest', 'lockWaitMs'], ($) => {
         const rows = `
         from ${table} s
-        where s.sid = any(${list($, $.sids)}) and ${patience($.lockWaitMs)}`
+        where s.sid = any(${sids($)}) and ${patience($.lockWaitMs)}`
         return `
       with locked as (
         select s.sid ${rows}
         order by s.sid ${lock('update')}
       )
       ${answered(
+        $,
         `
       delete from ${table} s
       using locked l
@@ -252,6 +272,33 @@ export function statements({ table }: Names): Statements {
     }
   }
 
+  /** From an expiry on, or from the first where `from` is empty. */
+  const expiredFrom = ($: { now: string; from: string }) =>
+    `s.expire < ${seconds($.now)}
+          and s.expire >= coalesce(${seconds(`nullif(${$.from}, '')`)}, '-infinity'::timestamptz)`
+  /**
+   * In the order of their expiry, passing over the first `skip`, which stay. Gives the number found, the
+   * number deleted, the last expiry of those found, and how many of that expiry stayed, as a trigger may
+   * want.
+   */
+  const prune = (condition: string) =>
+    statement(
+      ['now', 'limit', 'from', 'skip'],
+      ($) => `
+      with expired as (
+        select s.sid, s.expire from ${table} s
+        where ${condition} ${expiredFrom($)}
+        order by s.expire
+        limit ${$.limit}::int offset ${$.skip}::int
+        for update skip locked
+      ), gone as (
+        delete from ${table} s using expired e where s.sid = e.sid returning s.expire
+      )
+      select (select count(*) from expired)::text, (select count(*) from gone)::text, ${epoch},
+        ((select count(*) from expired e where e.expire = s.expire) -
+          (select count(*) from gone g where g.expire = s.expire))::text
+      from (select max(e.expire) from expired e) as s(expire)`,
+    )
   /**
    * The expired rows on the pages of the table from one up to a later one. Gives the number deleted, whether it was this one's
    * turn, and how many pages the table has: none where it cannot be read in parts, before PostgreSQL 14 or because it is
@@ -283,34 +330,48 @@ export function statements({ table }: Names): Statements {
     ...changes(false),
     passingOver: changes(true),
 
+    /**
+     * An upsert that changes no row that is there, so that it waits for no lock of one. Gives the text that each
+     * inserted row holds.
+     */
+    insert: statement(
+      ['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'texts'],
+      ($) => `
+      insert into ${table} as s (sid, sess, expire)
+      select o.sid, o.sess::json, ${seconds('o.expire')}
+      from unnest(${list($, $.sids)}, ${list($, $.expiries)}, ${list($, $.texts)}) as o(sid, expire, sess)
+      where ${patience($.lockWaitMs)} and ${inTime($.latest)}
+      order by o.sid
+      on conflict (sid) do nothing
+      returning s.sid::text, s.sess::text`,
+    ),
+
     get: statement(
       ['separator', 'sids', 'now'],
       ($) => `
-      select s.sid::text, s.sess::text, ${epoch}
-      from ${table} s
-      where s.sid = any(${list($, $.sids)}) and ${expiry} >= ${seconds($.now)}`,
+      select ${sidType ? 'o.asked' : 's.sid'}, s.sess::text, ${epoch}
+      from ${table} s${sidType ? ` join unnest(${list($, $.sids)}, ${sids($)}) as o(asked, sid) using (sid)` : ''}
+      where s.sid = any(${sids($)}) and ${expiry} >= ${seconds($.now)}`,
     ),
 
     /**
-     * From an expiry on, or from the first where `from` is empty. Gives the number deleted, and the last expiry of them. The
-     * lock is held for this statement only, which is safe behind a pooler too: of many instances that prune at once one
-     * works, the others delete nothing.
+     * See `prune`. The lock is held for this statement only, which is safe behind a pooler too: of many
+     * instances that prune at once one works, the others delete nothing.
      */
-    prune: statement(
-      ['now', 'limit', 'from'],
+    prune: prune(`(select ${pruneLock}) and`),
+
+    /** For a server without such a lock: who is at it at once takes other rows. */
+    prunePlain: prune(''),
+
+    /** The expiry of the first expired row that `prune` would find. */
+    pruneNext: statement(
+      ['now', 'from', 'skip'],
       ($) => `
-      with expired as (
-        select s.sid, s.expire from ${table} s
-        where (select ${pruneLock})
-          and s.expire < ${seconds($.now)}
-          and s.expire >= coalesce(${seconds(`nullif(${$.from}, '')`)}, '-infinity'::timestamptz)
-        order by s.expire
-        limit ${$.limit}::int
-        for update skip locked
-      ), gone as (
-        delete from ${table} s using expired e where s.sid = e.sid returning s.expire
-      )
-      select count(*)::text, pg_catalog.date_part('epoch', max(s.expire)::timestamptz)::text from gone s`,
+      select ${epoch}
+      from ${table} s
+      where ${expiredFrom($)}
+      order by s.expire
+      limit 1 offset ${$.skip}::int`,
     ),
 
     prunePages: prunePages((expired) => `${expired} and ${setting('lock_timeout', "'1ms'")}`),
@@ -328,9 +389,11 @@ export function statements({ table }: Names): Statements {
     page: statement(
       ['now', 'after', 'limit'],
       ($) => `
-      select s.sid::text, s.sess::text, ${epoch}
+      select ${sidType ? 's.sid::text' : 's.sid'}, s.sess::text, ${epoch}
       from ${table} s
-      where ${alive($.now)} and s.sid > ${$.after}
+      where ${alive($.now)} and ${
+        sidType ? `(${$.after} = '' or s.sid > nullif(${$.after}, '')::${sidType})` : `s.sid > ${$.after}`
+      }
       order by s.sid
       limit ${$.limit}::int`,
     ),
@@ -344,5 +407,22 @@ export function statements({ table }: Names): Statements {
 
     /** The name stands in the text: to_regclass took another type in 9.5. */
     exists: statement([], () => `select (pg_catalog.to_regclass(${constant(table)}) is not null)::text`),
+
+    /**
+     * Gives the table as it is named here, schema and name of the type of its sids, for a domain those of
+     * what it is a domain of, and whether only the same bytes are the same sid.
+     */
+    sidType: statement(
+      [],
+      () => `
+      select ${constant(table)}::text, n.nspname::text, t.typname::text,
+        coalesce(pg_catalog.to_json(c) ->> 'collisdeterministic', 'true')
+      from pg_catalog.pg_attribute a
+      join pg_catalog.pg_type d on d.oid = a.atttypid
+      join pg_catalog.pg_type t on t.oid = case d.typtype when 'd' then d.typbasetype else d.oid end
+      join pg_catalog.pg_namespace n on n.oid = t.typnamespace
+      left join pg_catalog.pg_collation c on c.oid = a.attcollation
+      where a.attrelid = ${constant(table)}::regclass and a.attname = 'sid'`,
+    ),
   }
 }

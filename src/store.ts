@@ -16,12 +16,13 @@ type Request = Parameters<Store['createSession']>[0]
 export interface PostgresStore extends Store {
   /** The session, an object of its own for every call; null if there is no row or it has expired. */
   get(sid: string): Promise<SessionData | null>
-  get(sid: string, callback: Callback<SessionData | null>): void
+  get(sid: string, callback: Callback<SessionData | null> | undefined): void
 
   /**
-   * Stores the session until its cookie expires, or `ttl` seconds. One that came out of `get` is stored only while its
-   * row is there: if somebody destroyed it meanwhile, that is a success and nothing is stored. Any other object is stored
-   * in any case.
+   * Stores the session until its cookie expires, or `ttl` seconds. One that came out of `get`, or that
+   * express-session made and saved once, is stored only while its row is there: if somebody destroyed it
+   * meanwhile, that is a success and nothing is stored. Any other object is stored in any case. The README
+   * says what holds after the session's expiry.
    */
   set(sid: string, session: SessionData): Promise<void>
   set(sid: string, session: SessionData, callback: Callback | undefined): void
@@ -36,15 +37,15 @@ export interface PostgresStore extends Store {
 
   /** All sessions that have not expired, in the order of their sids. For many, `entries()` needs less memory. */
   all(): Promise<SessionData[]>
-  all(callback: Callback<SessionData[]>): void
+  all(callback: Callback<SessionData[]> | undefined): void
 
   /** The number of sessions that have not expired. */
   length(): Promise<number>
-  length(callback: Callback<number>): void
+  length(callback: Callback<number> | undefined): void
 
   /** The sids of all sessions that have not expired. */
   ids(): Promise<string[]>
-  ids(callback: Callback<string[]>): void
+  ids(callback: Callback<string[]> | undefined): void
 
   /** Deletes all rows, also those of other stores on the same table. */
   clear(): Promise<void>
@@ -55,7 +56,7 @@ export interface PostgresStore extends Store {
    * others, and who finds a row locked, pass over it. The timer counts from here again.
    */
   pruneSessions(): Promise<number>
-  pruneSessions(callback: Callback<number>): void
+  pruneSessions(callback: Callback<number> | undefined): void
 
   /** All sessions that have not expired, page by page, in the order of their sids. */
   entries(): AsyncGenerator<Entry, void, undefined>

@@ -1,6 +1,8 @@
-// The table's definition, and its creation by any number of processes at once. Must not know how a statement is sent.
+// The table's definition, its creation by any number of processes at once, and the type that its sids have
+// where it was made by somebody else. Must not know how a statement is sent.
 
-import type { Names } from './statements.ts'
+import type { Columns } from './query.ts'
+import { type Names, quoted } from './statements.ts'
 
 /**
  * The text of table.sql, for a table of any name. PostgreSQL names the primary key `<table>_pkey` by itself.
@@ -39,4 +41,17 @@ export async function createTable({ table, index }: Names, run: Run): Promise<vo
       if (!(await run.exists())) throw again
     })
   }
+}
+
+/**
+ * The type of the sids as SQL names it; empty where they are the text that they are, as in table.sql.
+ * `citext` is not, nor `uuid`, nor a text whose collation takes two spellings for one.
+ * @param rows what the statement `sidType` gave
+ * @returns nothing where they say nothing of this table
+ */
+export function sidTypeOf({ table }: Names, rows: readonly Columns[]): string | undefined {
+  const [of, schema, type, isDeterministic] = rows[0] ?? []
+  if (of !== table || !schema || !type) return undefined
+  const isText = schema === 'pg_catalog' && (type === 'varchar' || type === 'text')
+  return isText && isDeterministic === 'true' ? '' : `${quoted(schema)}.${quoted(type)}`
 }

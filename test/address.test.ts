@@ -4,7 +4,10 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parse } from 'pg-connection-string'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { parse, parseIntoClientConfig } from 'pg-connection-string'
+import postgres from 'postgres'
 import { address } from '../src/address.ts'
 import { lentOptions } from '../src/isolation.ts'
 import { parseOptions } from '../src/options.ts'
@@ -73,7 +76,10 @@ test('ssl means what it means to node-postgres: everything verifies but no-verif
   assert.deepEqual(ssl('sslmode=no-verify'), { rejectUnauthorized: false })
   assert.deepEqual(ssl('sslmode=require&uselibpqcompat=true'), { rejectUnauthorized: false })
   assert.deepEqual(ssl('sslmode=disable&uselibpqcompat=true'), false)
-  const ca = ssl('sslmode=verify-ca&uselibpqcompat=true') as { checkServerIdentity(): unknown }
+  const root = fileURLToPath(import.meta.url)
+  const ca = ssl(`sslmode=verify-ca&uselibpqcompat=true&sslrootcert=${root}`) as {
+    checkServerIdentity(): unknown
+  }
   assert.equal(ca.checkServerIdentity(), undefined)
   assert.equal(of('postgres://h/d', { PGSSLMODE: 'require' }).ssl, true)
   assert.equal(of('postgres://h/d?sslmode=disable', { PGSSLMODE: 'require' }).ssl, false)
@@ -87,6 +93,137 @@ test('certificates named in a URL are read', () => {
     assert.deepEqual(of(`postgres://h/d?${query}`).ssl, { cert: 'cert', key: 'key', ca: 'ca' })
   } finally {
     rmSync(directory, { recursive: true })
+  }
+})
+
+const SIGNED = { ca: 'ca', cert: 'cert', key: 'key' }
+
+const encryption = (ssl: unknown) => (ssl === true ? {} : typeof ssl === 'object' ? { ...ssl } : ssl)
+
+test('a pool’s options lead where the pool leads, with its password and its key', () => {
+  for (const config of [
+    { host: 'h', port: 6000, user: 'ann', password: 'hush', database: 'd', ssl: { ...SIGNED } },
+    { host: 'h', user: 'ann', password: async () => 'later', database: 'd', max: 7 },
+    { connectionString: 'postgres://ann:hush@h:6000/d?application_name=shop', ssl: { ...SIGNED } },
+    { ...parse('postgres://ann:hush@h/d?sslmode=no-verify'), max: 3 },
+  ] as any[]) {
+    const { options } = new pg.Pool(config)
+    const to = lentOptions(parseOptions({ conObject: options }))
+    const theirs = new pg.Client(options) as any
+    assert.deepEqual(
+      [to.host[0], to.port[0], to['user'], to['pass'], to['database'], encryption(to['ssl'])],
+      [
+        theirs.host,
+        theirs.port,
+        theirs.user,
+        theirs.password ?? '',
+        theirs.database,
+        config.ssl && 'key' in config.ssl ? SIGNED : encryption(theirs.connectionParameters.ssl),
+      ],
+    )
+  }
+  assert.equal(parseOptions({ conObject: new pg.Pool().options }).max, 10)
+})
+
+test('a URL that pg-connection-string has parsed means what it means to node-postgres', () => {
+  const everything =
+    'sslmode=verify-full&channel_binding=require&application_name=shop&options=-c%20geqo%3Doff' +
+    '&pgbouncer=true&target_session_attrs=read-write&schema=public&connection_limit=5&gssencmode=disable' +
+    '&connect_timeout=3&statement_timeout=5s&sslnegotiation=direct&keepalives=1&client_encoding=utf8'
+  for (const url of [
+    `postgres://ann:hush@db.example:6543/shop?${everything}`,
+    'postgres://ann:hush@db.example/shop?uselibpqcompat=true&sslmode=require',
+    'postgres://ann:hush@db.example/shop?ssl=true',
+    'postgres://ann:hush@db.example/shop?ssl=no-verify',
+    'postgres://ann@db.example',
+    'postgres://ann:hush@/shop?host=/var/run/postgresql',
+    'socket://ann:hush@/var/run/postgresql?db=shop&encoding=utf8',
+    '/var/run/postgresql shop',
+  ]) {
+    for (const given of [
+      url,
+      { connectionString: url },
+      parse(url),
+      { ...parse(url), max: '5' },
+      parseIntoClientConfig(url),
+      new pg.Pool(parse(url) as object).options,
+    ]) {
+      const options = typeof given === 'string' ? { conString: given } : { conObject: given }
+      const ours = lentOptions(parseOptions(options)) as any
+      const { connectionParameters: theirs } = new pg.Client(given as string) as any
+      assert.deepEqual(
+        [ours.host[0], ours.port[0], ours.database, ours.sslnegotiation ?? undefined, encryption(ours.ssl)],
+        [theirs.host, theirs.port, theirs.database, theirs.sslnegotiation, encryption(theirs.ssl)],
+        url,
+      )
+      if (url.includes('ann')) assert.equal(ours.user, theirs.user)
+      assert.equal(ours.pass, theirs.password ?? '')
+      const { application_name: name, options: flags, statement_timeout: timeout } = ours.connection
+      assert.equal(name, theirs.application_name ?? 'connect-postgres-simple')
+      assert.equal(flags, theirs.options)
+      assert.equal(timeout, Number.parseInt(theirs.statement_timeout, 10) || undefined)
+    }
+  }
+  const unheardOf = parse('postgres://ann@h/d?of_tomorrow=1')
+  assert.deepEqual(address({ conString: undefined, conObject: unheardOf }, {}).connection, {})
+})
+
+test('a key of conObject means what it means to node-postgres, also as a text', () => {
+  const to = ofObject({ port: '6000', max: '10', idleTimeoutMillis: '2000', ssl: 'no-verify' })
+  assert.deepEqual([to.port, to.idle_timeout, to.ssl], [[6000], 2, { rejectUnauthorized: false }])
+  assert.equal(parseOptions({ conObject: { max: '10' } }).max, 10)
+  assert.equal(parseOptions({ conObject: { poolSize: 6 } }).max, 6)
+  assert.equal(parseOptions({ conObject: { max: '' } }).max, 4)
+  assert.equal(ofObject({ ssl: 'true' }).ssl, true)
+  assert.equal(ofObject({ ssl: 'require' }).ssl, true, 'the driver would not verify')
+  assert.equal(ofObject({ ssl: 'false' }).ssl, false)
+  assert.equal(ofObject({ ssl: null }, { PGSSLMODE: 'require' }).ssl, false)
+  assert.equal(ofObject({}, { PGSSLMODE: 'allow' }).ssl, undefined)
+  assert.deepEqual(ofObject({ port: '', host: '', password: '', database: null }, { PGPORT: '7' }).port, [7])
+  assert.equal(ofObject({ ssl: true, sslnegotiation: 'direct' }).sslnegotiation, 'direct')
+  assert.equal(ofObject({ sslnegotiation: 'postgres' }).sslnegotiation, undefined)
+  assert.equal(of('postgres://h/d?sslnegotiation=direct').ssl, true)
+})
+
+test('what would change its meaning without a word is a TypeError', () => {
+  const wrong: [object, RegExp][] = [
+    [{ ssl: 'perhaps' }, /Expected `ssl` to be true, false, no-verify/],
+    [{ sslmode: 'require' }, /`conObject.sslmode` means nothing without a URL: say it by `ssl`/],
+    [{ port: 'x' }, /the port of the server to be a number/],
+    [{ host: 'h', port: 70_000 }, /the port of the server to be a number/],
+    [{ sslnegotiation: 'direct' }, /`sslnegotiation` to be postgres, or with `ssl` direct/],
+    [{ onConnect() {} }, /`conObject.onConnect` is not supported: .*`options`/],
+    [{ verify() {} }, /`conObject.verify` is not supported/],
+    [{ connectionString: 'postgres://h/d?sslmode=verify-ca&uselibpqcompat=true' }, /Expected `sslrootcert`/],
+  ]
+  for (const [conObject, message] of wrong) assert.throws(() => ofObject(conObject), message)
+  ofObject({ onConnect: undefined })
+})
+
+test('connections carry the store’s name, unless the app has named them', async () => {
+  const named = (options: object) => lentOptions(parseOptions(options))['connection'].application_name
+  const instance = postgres('postgres://h/d')
+  const other = postgres('postgres://h/d', { connection: { application_name: 'shop' } })
+  const saved = process.env['PGAPPNAME']
+  try {
+    delete process.env['PGAPPNAME']
+    for (const options of [{ postgres: instance }, { conString: 'postgres://h/d' }, { conObject: {} }])
+      assert.equal(named(options), 'connect-postgres-simple')
+    for (const options of [
+      { postgres: other },
+      { conString: 'postgres://h/d?application_name=shop' },
+      { conString: 'postgres://h/d?fallback_application_name=shop' },
+      { conObject: { application_name: 'shop', fallback_application_name: 'other' } },
+    ])
+      assert.equal(named(options), 'shop')
+    process.env['PGAPPNAME'] = 'environment'
+    assert.equal(named({ conString: 'postgres://h/d' }), 'environment')
+    assert.equal(named({ conObject: { fallback_application_name: 'shop' } }), 'environment')
+    assert.equal(named({ conObject: { application_name: 'shop' } }), 'shop')
+  } finally {
+    delete process.env['PGAPPNAME']
+    if (saved !== undefined) process.env['PGAPPNAME'] = saved
+    await Promise.all([instance.end(), other.end()])
   }
 })
 

@@ -121,6 +121,152 @@ test('a new session is stored in any case', () =>
     assert.equal((await row(db.sql, 'new')).n, 1)
   }))
 
+test('a save that a logout of the same moment overtook is a success, and so is the next save', async () => {
+  for (const options of [merging, refusing]) {
+    await withStore(options, async (store) => {
+      for (const first of ['save', 'destroy']) {
+        const sid = `overtaken-${first}`
+        await putRow(db.sql, sid, { n: 1 })
+        const session = Object.assign(await load(store, sid), { n: 2 })
+        const out = first === 'destroy' ? [store.destroy(sid)] : []
+        const saved = store.set(sid, session)
+        if (first === 'save') out.push(store.destroy(sid))
+        await Promise.all([saved, ...out])
+        await store.set(sid, Object.assign(session, { n: 3 }))
+        assert.equal(await row(db.sql, sid), undefined)
+      }
+    })
+  }
+})
+
+test('merge: what a request changes while its own save is under way counts from that save', () =>
+  withStore(merging, async (store) => {
+    for (const theirs of [{}, { theirs: 1 }]) {
+      const sid = `impatient-${Object.keys(theirs)}`
+      await putRow(db.sql, sid, { n: 1 })
+      const session = await load(store, sid)
+      await change(sid, theirs)
+      const first = store.set(sid, Object.assign(session, { step: 1, other: 1 }))
+      delete session.step
+      const second = store.set(sid, session)
+      // Sent, or only next in line.
+      await new Promise((resume) => setImmediate(resume))
+      const third = store.set(sid, Object.assign(session, { n: 2 }))
+      await Promise.all([first, second, third])
+      assert.deepEqual(await data(sid), { n: 2, other: 1, ...theirs })
+    }
+  }))
+
+test('merge: a save that failed is none: the next one brings its changes too', () =>
+  withStore({ ...merging, timeout: 0.3 }, async (store) => {
+    await putRow(db.sql, 'failing', { n: 1 })
+    const session = await load(store, 'failing')
+    await change('failing', { theirs: 1 })
+    let second: Promise<void> | undefined
+    await db.sql.begin(async (holder) => {
+      await holder`select from session where sid = 'failing' for update`
+      const first = store.set('failing', Object.assign(session, { step: 1 }))
+      await new Promise((resume) => setTimeout(resume, 150))
+      second = store.set('failing', Object.assign(session, { n: 2 }))
+      assert.equal((await failure(first)).code, 'STORE_TIMEOUT')
+    })
+    await second
+    assert.deepEqual(await data('failing'), { n: 2, step: 1, theirs: 1 })
+  }))
+
+test('error: a touch of the same moment does not fail with the save that is in conflict', () =>
+  withStore(refusing, async (store) => {
+    await putRow(db.sql, 'touched', { n: 1 })
+    const session = await load(store, 'touched')
+    await change('touched', { n: 2 })
+    const [saved, touched] = await Promise.allSettled([
+      store.set('touched', Object.assign(session, { n: 3 })),
+      store.touch('touched', sessionOf({}, 5000)),
+    ])
+    assert.deepEqual([saved.status, touched.status], ['rejected', 'fulfilled'])
+    const found = await row(db.sql, 'touched')
+    assert.equal(found.n, 2)
+    assert.ok(found.inSeconds > 4900)
+  }))
+
+test('a request that outlives the expiry it loaded compares with a row that others prolonged', async () => {
+  await withStore(merging, (merger) =>
+    withStore(refusing, async (refuser) => {
+      for (const sid of ['merge', 'refuse', 'same', 'pruned', 'appears'])
+        await putRow(db.sql, sid, { n: 1 }, 1)
+      const sessions: Record<string, any> = {}
+      for (const sid of ['merge', 'appears', 'pruned']) sessions[sid] = await load(merger, sid)
+      for (const sid of ['refuse', 'same']) sessions[sid] = await load(refuser, sid)
+      for (const sid of ['merge', 'refuse']) await change(sid, { theirs: 1 })
+      await db.sql`
+        update session set expire = expire + interval '1 hour' where sid in ('merge', 'refuse', 'same')`
+      await new Promise((resume) => setTimeout(resume, 2100))
+      await db.sql`delete from session where sid in ('pruned', 'appears')`
+      for (const session of Object.values(sessions)) Object.assign(session, sessionOf({ mine: 1 }))
+
+      await merger.set('merge', sessions['merge'])
+      assert.deepEqual(await data('merge'), { n: 1, mine: 1, theirs: 1 })
+      assert.equal((await failure(refuser.set('refuse', sessions['refuse']))).code, 'STORE_CONFLICT')
+      assert.deepEqual(await data('refuse'), { n: 1, theirs: 1 })
+      await refuser.set('same', sessions['same'])
+      assert.deepEqual(await data('same'), { n: 1, mine: 1 })
+      await merger.set('pruned', sessions['pruned'])
+      assert.deepEqual(await data('pruned'), { n: 1, mine: 1 })
+
+      // One that another stores between the look and the insert, which waits for it.
+      let saved: Promise<void> | undefined
+      await db.sql.begin(async (other) => {
+        const theirs = JSON.stringify(sessionOf({ n: 1, theirs: 2 }))
+        await other`
+          insert into session values ('appears', ${theirs}::text::json, now() + interval '1 hour')`
+        saved = merger.set('appears', sessions['appears'])
+        await new Promise((resume) => setTimeout(resume, 100))
+      })
+      await saved
+      assert.deepEqual(await data('appears'), { n: 1, mine: 1, theirs: 2 })
+    }),
+  )
+})
+
+test('a new session of express-session compares from its second save on, also in jsonb', async () => {
+  await db.sql`create table binary_new (sid text primary key, sess jsonb not null, expire timestamp not null)`
+  for (const tableName of ['session', 'binary_new']) {
+    const alter = (sid: string) =>
+      db.sql.unsafe(
+        `update "${tableName}" set sess = (sess::jsonb || '{"theirs": 1}')::json where sid = $1`,
+        [sid],
+      )
+    const created = (store: PostgresStore, sid: string): any =>
+      store.createSession({ sessionID: sid, sessionStore: store } as any, sessionOf({ z: 1, a: 2 }))
+    await withStore({ ...merging, tableName }, async (store) => {
+      const session = created(store, 'merged-new')
+      await store.set('merged-new', session)
+      await store.set('merged-new', Object.assign(session, { a: 3 }))
+      await alter('merged-new')
+      delete session.z
+      await store.set('merged-new', session)
+      assert.deepEqual(await data('merged-new', tableName), { a: 3, theirs: 1 })
+    })
+    await withStore({ ...refusing, tableName }, async (store) => {
+      const session = created(store, 'refused-new')
+      const first = store.set('refused-new', session)
+      await Promise.all([first, store.set('refused-new', Object.assign(session, { n: 1 }))])
+      await store.set('refused-new', Object.assign(session, { n: 2 }))
+      await alter('refused-new')
+      const error = await failure(store.set('refused-new', Object.assign(session, { n: 3 })))
+      assert.equal(error.code, 'STORE_CONFLICT')
+      assert.deepEqual(await data('refused-new', tableName), { z: 1, a: 2, n: 2, theirs: 1 })
+      const another = created(store, 'refused-new')
+      await store.set('refused-new', another)
+      assert.deepEqual(
+        await data('refused-new', tableName),
+        { z: 1, a: 2 },
+        'the first is stored in any case',
+      )
+    })
+  }
+})
+
 test('what is issued after a save that has to be merged takes effect after it', () =>
   withStore(merging, async (store) => {
     for (const sid of ['then-destroyed', 'then-touched']) {

@@ -8,6 +8,7 @@ import postgres from 'postgres'
 import type { Options, PostgresStore } from '../src/index.ts'
 import { browser, serve, versions } from './support/app.ts'
 import { database, tableSql } from './support/database.ts'
+import { script } from './support/processes.ts'
 import { promises } from './support/promise.ts'
 import { putRow, sessionOf, withStore } from './support/store.ts'
 
@@ -249,6 +250,13 @@ test('what runs in the background runs in no request, and keeps none alive', asy
     assert.ok(request?.deref() === undefined, 'the store keeps a request alive')
   })
   await sql.end()
+})
+
+test('a store that is loaded in the middle of a request runs in the background of none', async () => {
+  const { output } = await script('loaded-late', { URL: db.url }).ended()
+  assert.match(output, /in the request: second/)
+  assert.match(output, /in the background: undefined undefined/)
+  assert.doesNotMatch(output, /background: first/)
 })
 
 test('an errorLog that throws or rejects ends nothing', async () => {

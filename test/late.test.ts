@@ -89,7 +89,11 @@ test('a write that the network delivers after its timeout does not land', async 
   await withStore({ conString: between.url, timeout: 0.4, max: 2, onConflict: 'merge' }, async (store) => {
     const loaded: any[] = []
     const writes = {
-      insert: () => store.set('new', sessionOf({ n: 1 })),
+      upsert: () => store.set('new', sessionOf({ n: 1 })),
+      insert: () => {
+        const req = { sessionID: 'new', sessionStore: store } as never
+        return store.set('new', store.createSession(req, sessionOf({ n: 1 })))
+      },
       set: () => store.set('sent', sessionOf({ n: 1 })),
       replace: () => store.set('sent', Object.assign(loaded[0], { n: 2 })),
       touch: () => store.touch('sent', sessionOf({}, 9000)),

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { fold, type Operation } from '../src/operations.ts'
+import { fold, type Operation, type Replace } from '../src/operations.ts'
 import { promises } from './support/promise.ts'
 
 const test = promises('operations')
@@ -55,6 +55,33 @@ test('the usual pairs fold into one statement', () => {
   assert.deepEqual(fold(save, { verb: 'destroy' }), { verb: 'destroy' })
   assert.deepEqual(fold({ verb: 'destroy' }, save), { verb: 'destroy' })
   assert.deepEqual(fold({ verb: 'get' }, { verb: 'get' }), { verb: 'get' })
+})
+
+test('a save that may be in conflict shares its fate with no save and no touch', () => {
+  const replace: Replace = {
+    verb: 'replace',
+    sess: '"b"',
+    was: '"a"',
+    mine: '"b"',
+    lastKnown: () => undefined,
+    mayBeMissing: () => false,
+    expire: 9,
+    floor: 5,
+  }
+  const insert: Replace = { ...replace, verb: 'insert' }
+  const touch: Operation = { verb: 'touch', expire: 12, floor: 5 }
+  const create: Operation = { verb: 'upsert', sess: '"c"', expire: 9, floor: 0 }
+  const destroy: Operation = { verb: 'destroy' }
+  for (const save of [replace, insert]) {
+    const others: Operation[] = [touch, create, save]
+    for (const other of others) {
+      assert.equal(fold(save, other), undefined, `${save.verb}, ${other.verb}`)
+      assert.equal(fold(other, save), undefined, `${other.verb}, ${save.verb}`)
+    }
+    assert.equal(fold(save, destroy), destroy)
+  }
+  assert.equal(fold(destroy, replace), destroy, 'there is no row for it')
+  assert.equal(fold(destroy, insert), undefined)
 })
 
 test('a read folds with no write, and a create not with a destroy before it', () => {

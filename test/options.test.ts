@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import session from 'express-session'
 import postgres from 'postgres'
 import connectPostgresSimple from '../src/index.ts'
+import { lentOptions } from '../src/isolation.ts'
 import { parseOptions } from '../src/options.ts'
 import { promises } from './support/promise.ts'
 import { Store } from './support/store.ts'
@@ -69,13 +70,33 @@ test('0 and false are values, undefined is "not given"', () => {
     touchInterval: 0,
     pruneSessionInterval: false,
     pruneSessionRandomizedInterval: false,
-    conString: undefined,
     tableName: undefined,
-  } as object)
+  })
   assert.equal(settings.ttl, 0)
   assert.equal(settings.pruneSessionInterval, false)
   assert.equal(settings.pruneSessionRandomizedInterval(1000), 1000)
   assert.equal(settings.tableName, 'session')
+})
+
+test('undefined for what leads to the database is refused, as it would lead to another', () => {
+  assert.match(
+    refused({ conString: undefined }),
+    /`conString`.*or left out for DATABASE_URL.*got `undefined`/,
+  )
+  assert.match(refused({ conObject: undefined }), /`conObject` to be an object, got `undefined`/)
+  assert.match(refused({ postgres: undefined, conString: 'postgres://h/d' }), /`postgres`.*got `undefined`/)
+})
+
+test('`postgres` wins over `conObject`, and that over `conString`', async () => {
+  const sql = postgres('postgres://instance/d')
+  const all = { postgres: sql, conObject: { host: 'object', max: 7 }, conString: 'postgres://string/d' }
+  const { postgres: _, ...two } = all
+  const hosts = [all, two, { conString: all.conString }].map(
+    (options) => lentOptions(parseOptions(options)).host[0],
+  )
+  assert.deepEqual(hosts, ['instance', 'object', 'string'])
+  assert.deepEqual([parseOptions(all).max, parseOptions(two).max], [4, 7])
+  await sql.end()
 })
 
 test('a wrong value is a TypeError with name, rule, value and type', () => {
@@ -99,6 +120,7 @@ test('a wrong value is a TypeError with name, rule, value and type', () => {
     [{ timeout: 0 }, /`timeout`/],
     [{ max: 1.5 }, /whole number from 1 to 10000, got `1.5`/],
     [{ conObject: { max: 0 } }, /`max`/],
+    [{ conObject: { max: 'many' } }, /`max`/],
     [{ isolate: 'no' }, /`isolate`/],
     [{ conString: '' }, /`conString`/],
     [{ conObject: 'x' }, /`conObject` to be an object/],

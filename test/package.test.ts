@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import {
   copyFileSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -67,6 +68,8 @@ test(
       '@types/express-session',
       '@types/express',
       '@types/node',
+      '@types/pg',
+      'pg-connection-string',
     ]) {
       mkdirSync(dirname(join(modules, peer)), { recursive: true })
       symlinkSync(join(root, 'node_modules', peer), join(modules, peer))
@@ -82,6 +85,20 @@ test('require gives the factory, and the store works on an empty database', asyn
   )
   await db.sql`drop table if exists session`
   assert.equal(run(process.execPath, ['app.cjs']), 'found 1\n')
+})
+
+test('require gives the factory where the driver comes as an ES module, as in Bun', async () => {
+  const there = join(app, 'as-in-bun')
+  const driver = join(there, 'node_modules/postgres')
+  cpSync(home, join(there, 'node_modules/connect-postgres-simple'), { recursive: true })
+  mkdirSync(driver)
+  writeFileSync(
+    join(driver, 'index.js'),
+    `exports.default = require(${JSON.stringify(join(modules, 'postgres'))})`,
+  )
+  copyFileSync(join(app, 'app.cjs'), join(there, 'app.cjs'))
+  await db.sql`drop table if exists session`
+  assert.equal(run(process.execPath, ['app.cjs'], there), 'found 1\n')
 })
 
 test('import gives the factory, and the store works on an empty database', async () => {
@@ -123,7 +140,7 @@ test('bundled into one file, far from the package, it needs no other file', asyn
 test(
   'its types are right for a CommonJS and for an ES module app',
   () => {
-    for (const file of ['user.cts', 'user.mts'])
+    for (const file of ['user.cts', 'user.mts', 'exact.mts'])
       copyFileSync(join(root, 'test/package', file), join(app, file))
     const tsc = join(root, 'node_modules/typescript/bin/tsc')
     const options = [
@@ -137,8 +154,33 @@ test(
       '--noEmit',
     ]
     run(process.execPath, [tsc, ...options, 'user.cts', 'user.mts'])
+    run(process.execPath, [tsc, ...options, '--exactOptionalPropertyTypes', 'exact.mts'])
   },
   { seconds: 60 },
+)
+
+test(
+  'checking the package leaves no file behind, and deletes none',
+  () => {
+    const copy = join(app, 'copy')
+    mkdirSync(copy)
+    for (const name of readdirSync(root)) {
+      if (/^(src|scripts|package\.json|table\.sql|LICENSE|.*\.md|tsconfig.*)$/.test(name))
+        cpSync(join(root, name), join(copy, name), { recursive: true })
+    }
+    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    const tarball = join(copy, `connect-postgres-simple-${version}.tgz`)
+    writeFileSync(tarball, 'packed by hand')
+    const before = readdirSync(copy)
+    run('npm', ['run', 'check:package'], copy)
+    assert.deepEqual(
+      readdirSync(copy).filter((name) => name !== 'dist'),
+      before,
+    )
+    assert.equal(readFileSync(tarball, 'utf8'), 'packed by hand')
+  },
+  { seconds: 120 },
 )
 
 test('table.sql is exported, for psql', () => {

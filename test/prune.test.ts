@@ -1,7 +1,7 @@
 // Pruning: what is deleted, by whom, and when.
 
 import assert from 'node:assert/strict'
-import { type Deletes, Pruner } from '../src/prune.ts'
+import { type Deletes, type Place, Pruner } from '../src/prune.ts'
 import { names, type Statement, statements } from '../src/statements.ts'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
@@ -34,8 +34,8 @@ test('all expired rows are deleted, in several batches, and their number is give
 
 test('a batch takes those that expired first', async () => {
   await fill(10)
-  const [deleted] = await execute(db.sql, prune, { now: Date.now() / 1000, limit: 3, from: '' })
-  assert.equal(deleted?.[0], '3')
+  const [deleted] = await execute(db.sql, prune, { now: Date.now() / 1000, limit: 3, from: '', skip: 0 })
+  assert.equal(deleted?.[1], '3')
   assert.deepEqual(await left(), [1, 2, 3, 4, 5, 6, 7].map((n) => `dead-${n}`).concat('live'))
 })
 
@@ -53,7 +53,7 @@ test('while one instance works, the others return 0', async () => {
   await fill(10)
   await withStore(at, async (store) => {
     await db.sql.begin(async (sql) => {
-      await execute(sql, prune, { now: Date.now() / 1000, limit: 1, from: '' })
+      await execute(sql, prune, { now: Date.now() / 1000, limit: 1, from: '', skip: 0 })
       assert.equal(await store.pruneSessions(), 0)
     })
     assert.equal(await store.pruneSessions(), 9)
@@ -66,7 +66,7 @@ test('instances that prune different tables do not keep each other from it', asy
   await db.sql`insert into other.session values ('dead', '{"cookie":{}}', now() - interval '1 day')`
   await withStore({ ...at, schemaName: 'other' }, (store) =>
     db.sql.begin(async (sql) => {
-      await execute(sql, prune, { now: Date.now() / 1000, limit: 1, from: '' })
+      await execute(sql, prune, { now: Date.now() / 1000, limit: 1, from: '', skip: 0 })
       assert.equal(await store.pruneSessions(), 1)
     }),
   )
@@ -121,9 +121,14 @@ const settings = (options: object = {}) => ({
   ...options,
 })
 
+const START = { from: '', skip: 0 }
+/** A batch of which no row stays. */
+const gone = (count: number, from = '') => ({ found: count, count, place: { from, skip: 0 } })
+
 /** Batches by expiry only. */
 const only = (oldest: Deletes['oldest']): Deletes => ({
   oldest,
+  next: () => assert.fail('no row is refused'),
   onPages: async () => ({ count: 0, mine: false, pages: 0 }),
 })
 
@@ -135,7 +140,7 @@ test('the next prune begins an interval after the last one has ended, never befo
       log.push('begin')
       await pause(150)
       log.push('end')
-      return { count: 0, last: '' }
+      return gone(0)
     }),
   )
   pruner.start()
@@ -153,7 +158,7 @@ test('a prune by hand starts the interval again', async () => {
     settings({ pruneSessionInterval: 0.3 }),
     only(async () => {
       runs++
-      return { count: 0, last: '' }
+      return gone(0)
     }),
   )
   pruner.start()
@@ -172,11 +177,11 @@ test('stopped in the middle, it ends with the batch', async () => {
   const begun: string[] = []
   const pruner = new Pruner(
     settings(),
-    only(async (count, from) => {
+    only(async (count, { from }) => {
       begun.push(from)
       batches++
       await pause(20)
-      return { count, last: String(batches) }
+      return gone(count, String(batches))
     }),
     10,
   )
@@ -198,8 +203,9 @@ test('where nearly every page has an expired row, it goes page by page, and by e
     {
       async oldest(limit) {
         log.push('oldest')
-        return { count: limit, last: String(log.length) }
+        return gone(limit, String(log.length))
       },
+      next: () => assert.fail('no row is refused'),
       async onPages(from, upTo) {
         log.push(`${from}-${upTo}`)
         return { count: found.shift() as number, mine: true, pages: 990 }
@@ -217,7 +223,8 @@ test('it ends where it is another’s turn', async () => {
   const pruner = new Pruner(
     settings(),
     {
-      oldest: async (limit) => ({ count: ++batches < 5 ? limit : 0, last: '' }),
+      oldest: async (limit) => gone(++batches < 5 ? limit : 0),
+      next: () => assert.fail('no row is refused'),
       onPages: async () => ({ count: 0, mine: false, pages: 990 }),
     },
     10,
@@ -284,6 +291,123 @@ test('a partitioned table is pruned by expiry only: a place in it is one of each
   }
 })
 
+test('rows that a trigger keeps are passed over, however many are the oldest, and it is said once', async () => {
+  await db.sql`delete from session where sid like 'dead-%'`
+  await db.sql.unsafe(`
+    create function keep() returns trigger language plpgsql as 'begin return null; end';
+    create trigger keep before delete on session for each row when (old.sid like 'kept-%') execute function keep();
+    insert into session
+    select 'kept-' || n, '{"cookie":{}}'::json, now() - interval '1 year' from generate_series(1, 1500) n
+    union all
+    select 'kept-b' || n, '{"cookie":{}}', now() - interval '3 months' - n * interval '1 minute'
+    from generate_series(1, 700) n`)
+  await fill(2500)
+  const logged: any[] = []
+  await withStore({ ...at, errorLog: (...values) => logged.push(values) }, async (store) => {
+    assert.equal(await store.pruneSessions(), 2500)
+    await fill(10)
+    assert.equal(await store.pruneSessions(), 10)
+  })
+  assert.equal((await left()).filter((sid) => sid.startsWith('kept-')).length, 2200)
+  assert.equal(logged.length, 1)
+  assert.match(logged[0][0], /cannot be pruned/)
+  assert.equal(logged[0][1].code, 'STORE_KEPT')
+  await db.sql.unsafe('drop trigger keep on session; drop function keep')
+  await withStore(at, async (store) => assert.equal(await store.pruneSessions(), 2200))
+})
+
+for (const [what, sql, code] of [
+  ['a foreign key', 'create table carts (sid varchar references session)', '23503'],
+  [
+    'an exception of a trigger',
+    `create table carts (sid varchar);
+      create function refuse() returns trigger language plpgsql as $$
+        begin
+          if exists (select from carts where sid = old.sid) then
+            raise exception 'cart of %', old.sid using errcode = '45000';
+          end if;
+          return old;
+        end $$;
+      create trigger refuse before delete on session for each row execute function refuse()`,
+    '45000',
+  ],
+] as const) {
+  test(`rows that ${what} refuses to delete stay, all others go, and it is said once`, async () => {
+    await db.sql.unsafe(sql)
+    await db.sql`
+      insert into session
+      select 'cart-' || n, '{"cookie":{}}', now() - interval '1 year' from generate_series(1, 30) n`
+    await fill(2500)
+    await db.sql`
+      insert into carts
+      select sid from session where sid like 'cart-%' or sid in ('dead-5', 'dead-1700', 'dead-1701')`
+    const logged: any[] = []
+    await withStore({ ...at, errorLog: (...values) => logged.push(values) }, async (store) => {
+      assert.equal(await store.pruneSessions(), 2497)
+      await fill(4)
+      assert.equal(await store.pruneSessions(), 4)
+      assert.deepEqual(
+        (await left()).filter((sid) => !sid.startsWith('cart-')),
+        ['dead-1700', 'dead-1701', 'dead-5', 'live'],
+      )
+      await db.sql`truncate carts`
+      assert.equal(await store.pruneSessions(), 33, 'as soon as nothing keeps them')
+    })
+    assert.equal(logged.length, 1)
+    assert.equal(logged[0][1].code, code)
+    assert.doesNotMatch(logged[0][1].message, /cart-|dead-/)
+    await db.sql.unsafe('drop table carts; drop function if exists refuse cascade')
+  })
+}
+
+test('the timer goes on behind the rows that stay, and tries them again now and then', async () => {
+  const begun: Place[] = []
+  let isStuck = true
+  const told: string[] = []
+  const pruner = new Pruner(
+    settings({ pruneSessionInterval: 0.01, errorLog: (text: string) => told.push(text) }),
+    {
+      ...only(async (limit, place) => {
+        if (limit === 10) begun.push(place)
+        if (!isStuck) return gone(0)
+        if (place.from === '') return { refused: new Error('kept') }
+        return { found: 0, count: 0, place }
+      }),
+      next: async () => ({ from: '7', skip: 1 }),
+    },
+    10,
+  )
+  pruner.start()
+  while (begun.filter(({ from }) => from === '').length < 2) await pause(5)
+  const again = begun.findIndex(({ from }, i) => i > 0 && from === '')
+  assert.deepEqual(begun.slice(0, again), [
+    START,
+    ...Array.from({ length: 10 }, () => ({ from: '7', skip: 1 })),
+  ])
+  assert.equal(told.length, 1)
+  isStuck = false
+  begun.length = 0
+  while (begun.filter(({ from }) => from === '').length < 3) await pause(5)
+  pruner.stop()
+})
+
+test('a prune that is refused a thousand times ends, and the next goes on from there', async () => {
+  let passed = 0
+  const pruner = new Pruner(settings({ errorLog() {}, pruneSessionInterval: 0.01 }), {
+    ...only(async (_limit, { from }) =>
+      Number(from) < 1500 ? { refused: new Error('kept') } : { found: 0, count: 0, place: { from, skip: 1 } },
+    ),
+    next: async ({ from }) => {
+      passed = Number(from) + 1
+      return { from: String(passed), skip: 1 }
+    },
+  })
+  assert.equal(await pruner.prune(), 0)
+  assert.ok(passed > 900 && passed < 1000, String(passed))
+  while (passed < 1500) await pause(5)
+  pruner.stop()
+})
+
 test('a view on a table is pruned as well', async () => {
   await db.sql`create view seen as select sid, sess, expire from session`
   await fill(2500)
@@ -328,7 +452,7 @@ test('a randomizer that throws or returns what no timer takes is logged, and the
         pruneSessionRandomizedInterval: randomizer,
         errorLog: (...values: unknown[]) => logged.push(...values),
       }),
-      only(async () => ({ count: ++runs, last: '' })),
+      only(async () => gone(++runs)),
       100,
     )
     pruner.start()
@@ -350,7 +474,7 @@ test('the randomizer is given milliseconds', async () => {
         return 10
       },
     }),
-    only(async () => ({ count: 0, last: '' })),
+    only(async () => gone(0)),
   )
   pruner.start()
   while (given.length < 2) await pause(5)

@@ -201,6 +201,16 @@ test('touchInterval keeps back a touch of a loaded session that would move the e
     assert.ok((await row(db.sql, 'interval')).inSeconds < 745, 'nothing is known of a session not loaded')
   }))
 
+test('touchInterval is at most a tenth of what a session has left, so that none in use ends', () =>
+  withStore({ ...at, touchInterval: 3600 }, async (store) => {
+    await putRow(db.sql, 'short', {}, 60)
+    const loaded = (await store.get('short')) as SessionData
+    await store.touch('short', Object.assign(loaded, sessionOf({}, 64)))
+    assert.ok((await row(db.sql, 'short')).inSeconds < 62, 'kept back')
+    await store.touch('short', Object.assign(loaded, sessionOf({}, 75)))
+    assert.ok((await row(db.sql, 'short')).inSeconds > 65, 'sent')
+  }))
+
 test('destroy deletes the row, and is a success where there is none', () =>
   withStore(at, async (store) => {
     await putRow(db.sql, 'destroy-1', {})

@@ -197,7 +197,7 @@ class Session {
   }
 
   #columns(query: string): number {
-    return /select s\.sid::text, s\.sess/.test(query) ? 3 : /pg_is_in_recovery/.test(query) ? 2 : 1
+    return /select s\.sid, s\.sess/.test(query) ? 3 : /pg_is_in_recovery/.test(query) ? 2 : 1
   }
 
   #execute(query: string, values: string[]) {

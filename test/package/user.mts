@@ -6,6 +6,8 @@ import connectPostgresSimple, {
   type Serializer,
 } from 'connect-postgres-simple'
 import session from 'express-session'
+import type { Pool } from 'pg'
+import { parse } from 'pg-connection-string'
 import postgres from 'postgres'
 
 declare module 'express-session' {
@@ -23,6 +25,9 @@ const options: Options = {
 const store: PostgresStore = new (connectPostgresSimple(session))(options)
 connectPostgresSimple({ Store: session.Store })
 session({ store, secret: 'x' })
+const pool = undefined as unknown as Pool
+;new (connectPostgresSimple(session))({ conObject: pool.options })
+;new (connectPostgresSimple(session))({ conObject: { ...parse('postgres://h/d'), max: '10' } })
 const found = await store.get('a')
 const user: string | undefined = found?.user
 for await (const { sid, session: each, expires } of store.entries() as AsyncIterable<Entry>) {

@@ -67,6 +67,6 @@ export async function row(sql: Sql, sid: string, table = 'session'): Promise<any
 export async function backends(sql: Sql): Promise<number[]> {
   const rows = await sql`
     select pid from pg_stat_activity
-    where datname = current_database() and query like '%to_timestamp%' and pid <> pg_backend_pid() order by random()`
+    where datname = current_database() and application_name = 'connect-postgres-simple' order by random()`
   return rows.map(({ pid }) => pid)
 }
