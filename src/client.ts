@@ -1,15 +1,20 @@
-// One connection to PostgreSQL, opened when it is needed. Promises: one statement at a time, each ends by its deadline,
-// and a connection that missed one is given up. Keeps no process alive. Must not know what the statements are.
+// One connection at a time, opened when it is needed. Promises: one statement at a time, each ends by its
+// deadline, and none goes to a connection that is known or likely to be lost. Must not know the statements.
 
-import type { Socket } from 'node:net'
-import postgres, { type Sql } from 'postgres'
+import type { Sql } from 'postgres'
 import { startTimer, stopTimer } from './clock.ts'
-import { StoreError } from './errors.ts'
+import type { Place } from './errors.ts'
 import type { DriverOptions } from './isolation.ts'
+import { Link } from './link.ts'
 import { answer, type Columns, greet, isAnswer, type Parameters, timeLeft } from './query.ts'
-import { borrowed, closedEarly, dead, hangUp, opening } from './sockets.ts'
 
 export interface Client {
+  /** Where the last statement went, or was to go. */
+  readonly place: Place | undefined
+  /** A server has let it in, and nothing says that the connection was lost. */
+  readonly isOpen: boolean
+  /** Every host has refused it since the last time that one let it in. */
+  readonly isShutOut: boolean
   /** @param until in ms of the monotonic clock */
   query(text: string, parameters: Parameters, until: number): Promise<Columns[]>
   /** Gives the connection up, with what is on its way; the next query opens another. */
@@ -21,9 +26,20 @@ export interface Client {
 /** Runs on the connections of the app's instance, which stay the app's. */
 export function sharedClient(sql: Sql<any>): Client {
   let aheadMs: number | undefined
+  let isShutOut = false
+  const { path, host, port, database } = (sql.options ?? {}) as unknown as Partial<DriverOptions>
   return {
+    place: host && { path, host: host.join(), port: port?.[0] as number, database },
+    get isOpen() {
+      return aheadMs !== undefined
+    },
+    get isShutOut() {
+      return isShutOut
+    },
     async query(text, parameters, until) {
+      isShutOut = aheadMs === undefined
       aheadMs ??= await greet(sql, until, () => {})
+      isShutOut = false
       try {
         return await answer(sql, text, parameters(timeLeft(until, aheadMs)), until, () => {})
       } catch (error) {
@@ -39,108 +55,81 @@ export function sharedClient(sql: Sql<any>): Client {
 
 export class OwnClient implements Client {
   readonly #options: DriverOptions
-  #sql: Sql | undefined
-  #socket: Socket | undefined
+  #link: Link | undefined
   /** Of several hosts, the one that is asked next. */
   #host = 0
-  /** Of the server's clock; known once it was greeted. */
-  #aheadMs: number | undefined
+  /** Attempts in a row in which no host let it in. */
+  #refusals = 0
   #retireAt = 0
+  /** By the wall clock: unlike timers, it goes on while the process or the machine is stopped. */
+  #usedAt = 0
   #idle: NodeJS.Timeout | undefined
 
   constructor(options: DriverOptions) {
     this.#options = options
   }
 
+  get place(): Place {
+    const { path, host, port, database } = this.#options
+    return { path, host: host[this.#host] as string, port: port[this.#host] as number, database }
+  }
+
+  get isOpen(): boolean {
+    return this.#link?.wasOpen === true && !this.#link.isOver
+  }
+
+  get isShutOut(): boolean {
+    return this.#refusals >= this.#options.host.length
+  }
+
   async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
-    if (this.#socket?.destroyed) this.reset()
-    if (this.#sql && Date.now() > this.#retireAt) await this.end()
     stopTimer(this.#idle)
-    this.#sql ??= this.#begin()
-    const sql = this.#sql
-    const giveUp = () => this.reset()
+    // After so long the server, or a router on the way, may have dropped the connection without a word.
+    if (this.#link?.isOver || Date.now() - this.#usedAt > this.#idleMs) this.reset()
+    if (Date.now() > this.#retireAt) await this.end()
+    this.#link ??= this.#begin()
+    const link = this.#link
     try {
-      this.#aheadMs ??= await greet(sql, until, giveUp)
-      return await answer(sql, text, parameters(timeLeft(until, this.#aheadMs)), until, giveUp)
+      return await link.query(text, parameters, until)
     } catch (error) {
-      // A reset from elsewhere: the statement did not fail, its connection was taken away.
-      if (sql !== this.#sql && !(error instanceof StoreError))
-        throw new StoreError('CONNECTION_CLOSED', 'The connection was given up')
       // Anything but the server's answer to this statement leaves the connection in doubt, and the driver with it: it
       // gives the last words of a lost connection to the next statement.
-      if (!isAnswer(error)) {
+      if (!isAnswer(error) && link === this.#link) {
+        if (!link.wasOpen) this.#refusals++
         this.#host = (this.#host + 1) % this.#options.host.length
         this.reset()
       }
       throw error
     } finally {
-      this.#idle = startTimer(() => void this.end(), (this.#options['idle_timeout'] || 60) * 1000).unref()
+      if (link.wasOpen) this.#refusals = 0
+      this.#usedAt = Date.now()
+      this.#idle = startTimer(() => void this.end(), this.#idleMs).unref()
     }
   }
 
   reset(): void {
-    const sql = this.#sql
-    this.#sql = undefined
-    if (this.#socket) hangUp(this.#socket)
-    this.#socket = undefined
-    void sql?.end({ timeout: 0 })
+    this.#link?.giveUp()
+    this.#link = undefined
   }
 
   async end(): Promise<void> {
-    const sql = this.#sql
-    this.#sql = undefined
+    const link = this.#link
+    this.#link = undefined
     stopTimer(this.#idle)
-    await sql?.end({ timeout: 1 })
+    await link?.end()
   }
 
-  /** An instance of the driver for one socket, so that the store knows which server a statement goes to. */
-  #begin(): Sql {
-    const { host, port, pass, max_lifetime: lifetime } = this.#options
+  get #idleMs(): number {
+    return (this.#options['idle_timeout'] || 60) * 1000
+  }
+
+  /** Connects to a single host, so that the store knows which server a statement goes to. */
+  #begin(): Link {
+    const { host, port, max_lifetime: lifetime } = this.#options
     const seconds = typeof lifetime === 'function' ? lifetime() : lifetime
-    this.#aheadMs = undefined
-    let opened = false
     this.#retireAt = seconds ? Date.now() + seconds * 1000 : Number.POSITIVE_INFINITY
-    return postgres({
-      ...this.#options,
-      // The driver's own timers for these would keep the process alive.
-      idle_timeout: null,
-      max_lifetime: null,
-      // With several hosts the driver swallows the error when none answers, so it hears of one; see #open.
-      host: host.slice(0, 1),
-      port: port.slice(0, 1),
-      // Objects that the driver writes into.
-      parameters: {},
-      shared: { retries: 0, typeArrayMap: {} },
-      socket: () => {
-        // The driver tries again at once where a connection is closed before it is ready: hundreds of times a second, and
-        // without an end. Who asked shall know, and pause.
-        if (opened) return dead(closedEarly())
-        opened = true
-        return this.#open()
-      },
-      pass: typeof pass === 'function' ? () => this.#ask(pass) : pass,
-    } as object)
-  }
-
-  /** The driver does not expect that asking for a password can fail: an unhandled rejection would end the process. */
-  async #ask(pass: () => string | Promise<string>): Promise<string> {
-    try {
-      return await pass()
-    } catch {
-      const failed = new Error('The function that gives the password failed')
-      this.#socket?.destroy(Object.assign(failed, { code: 'STORE_PASSWORD', syscall: 'password' }))
-      // Whatever came now, the driver would write it to a socket that is gone.
-      return new Promise(() => {})
-    }
-  }
-
-  /** The driver's sockets hold the process; these do not: a query holds it, by the timer of its deadline. */
-  async #open(): Promise<Socket> {
-    const { host, port, path, ssl, socket: borrow } = this.#options
-    const to = { host: host[this.#host]!, port: port[this.#host]!, noDelay: true }
-    // Not connected yet: the driver writes into it meanwhile, and hears of its errors like of any other.
-    const socket = borrow ? await borrowed(borrow, this.#options) : opening(path ? { path } : to, !ssl)
-    this.#socket = Object.assign(socket, { host: to.host, port: to.port }).unref()
-    return this.#socket
+    const at = this.#host
+    // With several hosts the driver swallows the error when none of them answers.
+    return new Link({ ...this.#options, host: host.slice(at, at + 1), port: port.slice(at, at + 1) })
   }
 }

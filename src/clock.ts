@@ -46,3 +46,18 @@ export function soon(work: () => void): void {
 export function pause(delayMs: number): Promise<void> {
   return new Promise((resume) => startTimer(resume, delayMs))
 }
+
+/**
+ * For the driver, which uses the process's `setTimeout`.
+ * @param work is over when it returns, so that nobody else notices
+ */
+export function withRealTimers(work: () => void): void {
+  const found = globalThis.setTimeout
+  // Frozen globals cannot be assigned to, and are never replaced.
+  if (found !== real.setTimeout) globalThis.setTimeout = real.setTimeout
+  try {
+    work()
+  } finally {
+    if (found !== real.setTimeout) globalThis.setTimeout = found
+  }
+}

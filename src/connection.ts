@@ -3,7 +3,7 @@
 
 import { type Client, OwnClient, sharedClient } from './client.ts'
 import { inBackground, monotonicMs, pause } from './clock.ts'
-import { type StoreError, timedOut, withoutData } from './errors.ts'
+import { at, type StoreError, timedOut, withoutData } from './errors.ts'
 import { checkShareable, lentOptions } from './isolation.ts'
 import type { Settings } from './options.ts'
 import type { Columns, Parameters } from './query.ts'
@@ -36,9 +36,13 @@ export class Connection {
   /** Attempts that failed since the last one that did not. */
   #failures = 0
   #closed = false
+  readonly #log: Settings['errorLog']
+  /** The reported reason why no connection can be had; undefined while connections can be had. */
+  #away: StoreError | undefined
 
   /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
   constructor(settings: Settings) {
+    this.#log = settings.errorLog
     this.#clients = openers(settings)
     this.#idle = [...this.#clients]
   }
@@ -53,7 +57,7 @@ export class Connection {
   }
 
   async #query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
-    for (let last: string | undefined; ; ) {
+    for (let last: StoreError | undefined; ; ) {
       const outcome = await this.#attempt(text, parameters, until)
       if ('rows' in outcome) {
         this.#failures = 0
@@ -61,8 +65,8 @@ export class Connection {
       }
       const { failed, again } = outcome
       // The time may be over in the middle of an attempt: why the one before failed says more.
-      if (failed.code === 'STORE_TIMEOUT') throw timedOut(last)
-      last = failed.code
+      if (failed.code === 'STORE_TIMEOUT') throw last ? timedOut(last) : failed
+      last = failed
       if (!again || this.#closed) throw failed
       // At first nearly at once, for the one connection that was lost; then growing, for a server that is away. Of all
       // statements together: what comes new while it is away need not find that out again.
@@ -74,17 +78,35 @@ export class Connection {
 
   async #attempt(text: string, parameters: Parameters, until: number): Promise<Outcome> {
     const client = this.#idle.pop() ?? (await new Promise<Client>((take) => this.#waiting.push(take)))
+    const { place } = client
     try {
       if (monotonicMs() >= until) throw timedOut()
-      return { rows: await client.query(text, parameters, until) }
+      const rows = await client.query(text, parameters, until)
+      if (this.#away) this.#log(`PostgreSQL can be reached again${at(place)}`, undefined)
+      this.#away = undefined
+      return { rows }
     } catch (error) {
-      const failed = withoutData(error)
+      const failed = withoutData(error, place)
+      if (!this.#away && client.isShutOut && !this.#clients.some(({ isOpen }) => isOpen)) {
+        this.#away = failed
+        this.#log('PostgreSQL cannot be reached', failed)
+      }
       return { failed, again: TRANSIENT.has(failed.code) || isOfPooler(error) }
     } finally {
       const next = this.#waiting.shift()
       if (next) next(client)
       else this.#idle.push(client)
     }
+  }
+
+  /** No connection can be had, and `errorLog` was told. */
+  get isAway(): boolean {
+    return this.#away !== undefined
+  }
+
+  /** The error for a caller whose statement was never sent. */
+  timedOut(): StoreError {
+    return this.#away ? timedOut(this.#away) : withoutData(timedOut(), this.#clients[0]?.place)
   }
 
   /** Gives up all connections of the store's own, for when one of them answered what was not asked. */

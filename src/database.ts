@@ -56,6 +56,15 @@ export class Database {
     return monotonicMs() + this.#settings.timeoutMs
   }
 
+  get isAway(): boolean {
+    return this.#connection.isAway
+  }
+
+  /** The error for a caller whose statement was never sent. */
+  timedOut(): StoreError {
+    return this.#connection.timedOut()
+  }
+
   /** What came back for each sid: nothing where it has no row. @throws StoreError */
   async run(batch: Batch<Operation>): Promise<(Columns | undefined)[]> {
     const { verb } = batch.ops[0] as Operation

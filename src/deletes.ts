@@ -57,8 +57,8 @@ export function deletes(database: Database): Deletes {
           throw error
         })
         .catch((error) => {
-          if (NOT_POSSIBLE.test(codeOf(error)) || isRefusal(error)) return [['0', 'false', '0']]
-          throw error
+          if (!NOT_POSSIBLE.test(codeOf(error)) && !isRefusal(error)) throw error
+          return [['0', 'false', '0']]
         })
       return { count: Number(row?.[0]), mine: row?.[1] === 'true', pages: Number(row?.[2]) }
     },

@@ -15,6 +15,36 @@ export class StoreError extends Error {
   }
 }
 
+/**
+ * An error of the connection. The driver hangs the statement and its parameters on it, so it is never given
+ * to the outside: `withoutData` makes another of it.
+ */
+export class WayError extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** Where a connection leads to. */
+export interface Place {
+  readonly path?: string | undefined
+  readonly host: string
+  readonly port: number
+  readonly database: string
+}
+
+/** In words. Leaves out what stands before an `@`: in a malformed URL that is part of the password. */
+export function at(place: Place | undefined): string {
+  if (!place) return ''
+  const shown = (text: unknown) => String(text).replace(/^.*@/s, '')
+  const { path, host, port, database } = place
+  const way = path ? `socket ${path}` : `host ${shown(host)}, port ${port}`
+  return ` (${way}, database ${shown(database)})`
+}
+
 // Classes whose message the server builds from the statement's text and its own state. All values are parameters,
 // so no data can be in them; in the others (22 bad value, 23 constraint, P0 raised by a trigger, …) it can.
 const CLASSES_WITHOUT_DATA = /^(08|0A|25|26|28|3D|3F|40|42|53|55|57|58)/
@@ -22,31 +52,48 @@ const CLASSES_WITHOUT_DATA = /^(08|0A|25|26|28|3D|3F|40|42|53|55|57|58)/
 /**
  * The error to give to the outside in place of one from the driver: same `code`, and the message only where it cannot
  * hold data. The driver hangs the statement and its parameters on its errors, so none is passed on, not as `cause` either.
+ * @param place is named, unless the statement itself was answered by an error
  */
-export function withoutData(error: unknown): StoreError {
-  if (error instanceof StoreError) return error
-  const { code, message, severity, severity_local, syscall, name } = Object(
+export function withoutData(error: unknown, place?: Place): StoreError {
+  const { code, message, severity_local, severity, syscall, name } = Object(
     error,
-  ) as Partial<NodeJS.ErrnoException> & { severity?: string; severity_local?: string }
+  ) as Partial<NodeJS.ErrnoException> & { severity_local?: string; severity?: string }
+  if (error instanceof StoreError || error instanceof WayError)
+    return new StoreError(error.code, message + at(place))
   // Only what the server sent has one.
   if (severity_local !== undefined) {
     const state = String(code)
     const hint = state === '42P01' ? ' (run table.sql, or pass `createTableIfMissing: true`)' : ''
     const text = CLASSES_WITHOUT_DATA.test(state) ? `${message}${hint}` : 'PostgreSQL refused the statement'
-    return new StoreError(state, `${text} [SQLSTATE ${state}]`, severity)
+    const whole = `${text} [SQLSTATE ${state}]${severity === 'ERROR' ? '' : at(place)}`
+    return new StoreError(state, whole, severity)
   }
   // The socket's file is not there. express-session takes ENOENT of `get` for "no such session": all users would be
   // logged out while the server is away.
-  if (code === 'ENOENT') return new StoreError('ECONNREFUSED', 'Nobody listens at the socket of PostgreSQL')
-  if (syscall !== undefined && code !== undefined) return new StoreError(code, String(message))
+  if (code === 'ENOENT')
+    return new StoreError('ECONNREFUSED', `Nobody listens at the socket of PostgreSQL${at(place)}`)
   const cause = String(code ?? name ?? 'unknown')
-  return new StoreError(cause, `The connection to PostgreSQL failed [${cause}]`)
+  const what = syscall === undefined ? '' : `${syscall} `
+  return new StoreError(cause, `The connection to PostgreSQL failed [${what}${cause}]${at(place)}`)
 }
 
-/** @param last code of the error of the last attempt */
-export function timedOut(last?: string): StoreError {
-  const why = last ? `; the last attempt failed with ${last}` : ''
+/** @param last the error of the last attempt */
+export function timedOut(last?: StoreError): StoreError {
+  const why = last ? `; the last attempt failed with ${last.code}: ${last.message}` : ''
   return new StoreError('STORE_TIMEOUT', `PostgreSQL did not answer within the store's \`timeout\`${why}`)
+}
+
+/** Why an operation on a row that somebody else holds is not done. */
+export function heldUp(): StoreError {
+  return new StoreError('55P03', 'Somebody else holds a lock on the row')
+}
+
+/** @param reason its name and code are told; its message is not, as it can hold a secret */
+export function noPassword(reason: unknown): WayError {
+  const { name, code } = Object(reason) as Partial<NodeJS.ErrnoException>
+  const words = [name, code].filter((word) => typeof word === 'string' && /^[\w.-]{1,60}$/.test(word))
+  const told = words.length > 0 ? `: ${words.join(' ')}` : ''
+  return new WayError('STORE_PASSWORD', `The function that gives the password failed${told}`)
 }
 
 export function conflict(): StoreError {

@@ -57,7 +57,10 @@ export interface Options {
   pruneSessionInterval?: number | false | undefined
   /** `false` takes the interval as it is; a function gets it in milliseconds and returns milliseconds. @default 50–150 % of it */
   pruneSessionRandomizedInterval?: ((milliseconds: number) => number) | false | undefined
-  /** Where errors go that have nobody to go to. @default console.error */
+  /**
+   * Gets errors that have no caller. Also told once when the server cannot be reached, and once, with
+   * `undefined` as the error, when it can be reached again. @default console.error
+   */
   errorLog?: ((message: string, error: unknown) => void) | undefined
   /** How a session becomes the text in the row, and back. @default JSON */
   serializer?: Serializer | undefined
@@ -105,7 +108,8 @@ const ONE_DAY = 86_400
 const LONGEST_INTERVAL = 2_147_483_647 / 1000 / 1.5
 
 // Called late, so that a console.error replaced after start is the one that is used.
-const logToConsole = (message: string, error: unknown): void => console.error(message, error)
+const logToConsole = (message: string, error: unknown): void =>
+  error === undefined ? console.error(message) : console.error(message, error)
 
 const json: Serializer = {
   stringify: (session) => JSON.stringify(session),

@@ -7,7 +7,7 @@ import { isHeld, milliseconds, type Row, rowOf } from './batches.ts'
 import { followUp, replaceOf, storedText } from './conflicts.ts'
 import { codeOf, Database, LOCKED, type Values } from './database.ts'
 import { deletes } from './deletes.ts'
-import { busy, closed, timedOut } from './errors.ts'
+import { busy, closed, heldUp, timedOut } from './errors.ts'
 import { Lanes } from './lanes.ts'
 import { logouts } from './logouts.ts'
 import { fold, type Operation } from './operations.ts'
@@ -60,7 +60,10 @@ export class Rows {
     this.#settings = settings
     this.#compares = settings.onConflict !== 'overwrite'
     this.#database = new Database(settings)
-    this.#pruner = new Pruner(settings, deletes(this.#database))
+    // While the server cannot be reached, the connection has reported it already.
+    const errorLog: Settings['errorLog'] = (...failure) =>
+      this.#database.isAway || settings.errorLog(...failure)
+    this.#pruner = new Pruner({ ...settings, errorLog }, deletes(this.#database))
     this.#lanes = new Lanes({
       lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
       timeoutMs: settings.timeoutMs,
@@ -81,7 +84,7 @@ export class Rows {
       isOfOneMember: (error) => isAnswer(error) && !OF_THE_STATEMENT.test(codeOf(error)),
       isHeldUp: (error) => codeOf(error) === LOCKED,
       isHeld,
-      timedOut: (held) => timedOut(held ? LOCKED : undefined),
+      timedOut: (held) => (held ? timedOut(heldUp()) : this.#database.timedOut()),
       busy,
     })
   }
@@ -183,7 +186,7 @@ export class Rows {
     const all = () => this.#database.count('clear', values, until)
     await this.#track(this.#lanes.exclusively(all))
       .catch((error) => {
-        throw codeOf(error) === LOCKED ? timedOut(LOCKED) : error
+        throw codeOf(error) === LOCKED ? timedOut(error) : error
       })
       // Also what was read while it waited is gone.
       .finally(() => logouts.addAll())

@@ -1,13 +1,10 @@
 // The sockets that the driver is given: how they open, what of the server's messages they let through, how they end.
 // Must not know what is said on them.
 
-import { type NetConnectOpts, Socket } from 'node:net'
+import { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { soon } from './clock.ts'
-
-/** Connecting still. @param plain nothing but PostgreSQL's messages come on it, so that each can be looked at */
-export function opening(to: NetConnectOpts, plain: boolean): Socket {
-  return (plain ? new CheckedSocket() : new Socket()).connect(to)
-}
+import { WayError } from './errors.ts'
 
 // The types of message that answer what the store sends. Of the others some make the driver throw at the process.
 const EXPECTED = new Set(Buffer.from('123ACDEIKNRSTZntv'))
@@ -18,26 +15,28 @@ const LONGEST = 100_000
 const NOTHING = Buffer.alloc(0)
 
 /**
- * Ends where the server talks nonsense. The driver trusts what it gets: a description of rows whose names do not end is a
- * loop that does not end either, in which the process hangs; an authentication it cannot read is an unhandled rejection,
- * which ends the process.
+ * Makes the socket end when the server talks nonsense. The driver trusts what it gets: a row description
+ * whose names do not end hangs the process in a loop, and an authentication it cannot read ends the process
+ * by an unhandled rejection.
  */
-class CheckedSocket extends Socket {
+export function checked(socket: Socket): Socket {
+  const messages = new Messages()
+  const push = socket.push.bind(socket)
+  socket.push = (chunk, encoding) => {
+    if (!Buffer.isBuffer(chunk) || messages.makeSense(chunk)) return push(chunk, encoding)
+    socket.destroy(new WayError('STORE_PROTOCOL', 'The server says what the driver does not understand'))
+    return false
+  }
+  return socket
+}
+
+class Messages {
   /** The beginning of a message whose end is needed. */
   #begun: Buffer = NOTHING
   /** Bytes of a message that are still to come and need not be looked at. */
   #toCome = 0
 
-  override push(chunk: Buffer | null): boolean {
-    if (chunk && !this.#makesSense(chunk)) {
-      const error = new Error('The server says what the driver does not understand')
-      this.destroy(Object.assign(error, { code: 'STORE_PROTOCOL', syscall: 'read' }))
-      return false
-    }
-    return super.push(chunk)
-  }
-
-  #makesSense(chunk: Buffer): boolean {
+  makeSense(chunk: Buffer): boolean {
     const data = this.#begun.length > 0 ? Buffer.concat([this.#begun, chunk]) : chunk
     let at = this.#toCome
     while (at + 5 <= data.length) {
@@ -79,32 +78,32 @@ function describesRows(body: Buffer): boolean {
   return at === body.length
 }
 
-/** Resets it: what was written and is not sent yet must not arrive later, after the caller was told that it failed. */
-export function hangUp(socket: Socket): void {
-  // What `resetAndDestroy` does in the end, but that one first waits until everything is sent. Only TCP knows it, and only
-  // once it is connected.
-  if (socket.remoteAddress) Object.assign(socket, { resetAndClosing: true })
-  socket.destroy()
+// The TCP socket beneath each encrypted one.
+const beneath = new WeakMap<Socket, Socket>()
+
+export function layer(above: TLSSocket, below: Socket): TLSSocket {
+  beneath.set(above, below)
+  return above
 }
 
-/** From the `socket` option of the app's instance. If that throws, the driver never uses the connection again. */
-export async function borrowed(open: (options: object) => Promise<Socket>, options: object): Promise<Socket> {
-  try {
-    return await open(options)
-  } catch (error) {
-    return dead(error as Error)
-  }
+/**
+ * Resets it: what was written and is not sent yet must not arrive later, after the caller was told that it
+ * failed. An encrypted socket is destroyed itself, not the one beneath: it would still accept writes, and
+ * fail after the driver has stopped listening.
+ * @param error given to the driver
+ */
+export function hangUp(socket: Socket, error: Error): void {
+  const tcp = beneath.get(socket) ?? socket
+  // `resetAndDestroy` would first wait until everything is sent. Only a connected TCP socket can be reset,
+  // not one that an app has encrypted itself.
+  if (tcp.remoteAddress && !(tcp instanceof TLSSocket)) Object.assign(tcp, { resetAndClosing: true })
+  socket.destroy(error)
 }
 
 /** A socket whose error the driver hears as that of any other. */
-export function dead(error: Error): Socket {
+export function dead(error: unknown): Socket {
   const socket = new Socket()
   // Later, when the driver listens to it.
-  soon(() => socket.destroy(error))
+  soon(() => socket.destroy(error instanceof Error ? error : new Error('The socket could not be had')))
   return socket
-}
-
-export function closedEarly(): Error {
-  const error = new Error('The connection was closed before it was ready')
-  return Object.assign(error, { code: 'CONNECTION_CLOSED', syscall: 'connect' })
 }

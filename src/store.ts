@@ -10,7 +10,7 @@ type Request = Parameters<Store['createSession']>[0]
 
 /**
  * Every method without a callback returns a promise. Errors have a `code`: the SQLSTATE, that of the network, or
- * `STORE_TIMEOUT`, `STORE_BUSY`, `STORE_CLOSED`, `STORE_SID`, `STORE_SESSION`, `STORE_TTL`, `STORE_CONFLICT`, `STORE_MISMATCH`. None holds a sid, session
+ * `STORE_TIMEOUT`, `STORE_BUSY`, `STORE_CLOSED`, `STORE_SID`, `STORE_SESSION`, `STORE_TTL`, `STORE_CONFLICT`, `STORE_MISMATCH`, `STORE_TLS`. None holds a sid, session
  * data or a credential. A `STORE_TIMEOUT` of a write leaves open whether it was stored.
  */
 export interface PostgresStore extends Store {

@@ -352,8 +352,13 @@ for (const [what, sql, code] of [
       )
       await db.sql`truncate carts`
       assert.equal(await store.pruneSessions(), 33, 'as soon as nothing keeps them')
+      await fill(5000)
+      await db.sql`insert into carts values ('dead-1')`
+      assert.equal(await store.pruneSessions(), 4999, 'also where it was going page by page')
+      await db.sql`truncate carts`
+      assert.equal(await store.pruneSessions(), 1)
     })
-    assert.equal(logged.length, 1)
+    assert.equal(logged.length, 2, 'anew after none stayed')
     assert.equal(logged[0][1].code, code)
     assert.doesNotMatch(logged[0][1].message, /cart-|dead-/)
     await db.sql.unsafe('drop table carts; drop function if exists refuse cascade')

@@ -1,9 +1,13 @@
-// A server that speaks just enough of PostgreSQL's protocol for the store, keeps its rows in a Map, and misbehaves as it is
-// told: garbage, messages cut off, left out or doubled, rows of somebody else, a connection that ends at any byte.
+// A server that speaks just enough of PostgreSQL's protocol for the store, keeps its rows in a Map, and
+// misbehaves as it is told: garbage, messages cut off, left out or doubled, rows of somebody else, a
+// connection that ends at any byte. Given a certificate it does all that inside of TLS, and misbehaves beside
+// it.
 
 import type { Socket } from 'node:net'
 import { names, type ParameterName, type Statement, statements } from '../../src/statements.ts'
+import type { Certificate } from '../support/certificate.ts'
 import { port } from '../support/port.ts'
+import { encryption } from './encryption.ts'
 
 /** What goes wrong, once the server has sent so many bytes or messages; then it behaves again. */
 export type Fault =
@@ -11,6 +15,9 @@ export type Fault =
   | { kind: 'garbage'; afterMessages: number; bytes: Uint8Array }
   | { kind: 'drop' | 'double' | 'head' | 'swap'; afterMessages: number }
   | { kind: 'error'; afterMessages: number; severity: string; code: string }
+  // Where there is TLS: in the clear, beside what is encrypted; as answer to the wish for it.
+  | { kind: 'beside'; afterMessages: number; bytes: Uint8Array }
+  | { kind: 'greeting'; bytes: Uint8Array }
 
 export interface Fake {
   readonly url: string
@@ -67,7 +74,7 @@ const failure = (severity: string, code: string) =>
     Buffer.from([0]),
   )
 
-export async function fake(): Promise<Fake> {
+export async function fake(certificate?: Certificate): Promise<Fake> {
   const rows: Fake['rows'] = new Map()
   let fault: Fault | undefined
   let seen = { times: 0 }
@@ -75,9 +82,19 @@ export async function fake(): Promise<Fake> {
   /** The last row of somebody else. */
   let other = row(['somebody-else', '{"user":"somebody-else","cookie":{}}', '9999999999'])
 
-  const send = (socket: Socket, given: Message) => {
+  /** @param raw what carries the socket, if it is encrypted */
+  const send = (socket: Socket, given: Message, raw = socket) => {
     let bytes: Buffer = bytesOf(given)
-    if (fault && 'afterMessages' in fault && sent.messages >= fault.afterMessages) {
+    if (fault?.kind === 'beside' && sent.messages >= fault.afterMessages) {
+      raw.write(fault.bytes)
+      fault = undefined
+      seen.times++
+    } else if (
+      fault &&
+      fault.kind !== 'beside' &&
+      'afterMessages' in fault &&
+      sent.messages >= fault.afterMessages
+    ) {
       // A row can only be swapped for another where there is one.
       if (fault.kind !== 'swap' || given.type === 'D') {
         bytes = wrong(fault, given, bytes, other)
@@ -93,7 +110,7 @@ export async function fake(): Promise<Fake> {
       fault = undefined
       seen.times++
       if (kind === 'end') socket.end()
-      else if (kind === 'reset') socket.resetAndDestroy()
+      else if (kind === 'reset') raw.resetAndDestroy()
       // Of this connection only: nothing more is read.
       socket.removeAllListeners('data').pause()
     } else {
@@ -102,7 +119,20 @@ export async function fake(): Promise<Fake> {
     }
   }
 
-  const listening = await port((socket) => new Session(rows, (given) => send(socket, given)).listen(socket))
+  const serve = (socket: Socket, raw = socket) =>
+    new Session(rows, (given) => send(socket, given, raw)).listen(socket)
+  const encrypt =
+    certificate &&
+    encryption(certificate, () => {
+      if (fault?.kind !== 'greeting') return Buffer.from('S')
+      const { bytes } = fault
+      fault = undefined
+      seen.times++
+      return bytes
+    })
+  const listening = await port((socket) =>
+    encrypt ? encrypt(socket, (secure) => serve(secure, socket)) : serve(socket),
+  )
   return {
     url: `postgres://user:secret@127.0.0.1:${listening.number}/fake`,
     rows,
@@ -117,7 +147,7 @@ export async function fake(): Promise<Fake> {
 }
 
 function wrong(
-  fault: Extract<Fault, { afterMessages: number }>,
+  fault: Exclude<Extract<Fault, { afterMessages: number }>, { kind: 'beside' }>,
   given: Message,
   bytes: Buffer,
   other: Message,

@@ -1,17 +1,17 @@
-// Users at work, over HTTP and directly, who know what they stored: every answer is compared with what it can be, and at
-// the end every row by raw SQL. Knows nothing of faults.
+// Users at work, over HTTP and directly, who know what they stored: every answer is compared with what it can
+// be. They catch what fails, and nothing that escapes. Knows nothing of faults.
 
 import express from 'express'
 import type { SessionData } from 'express-session'
-import type { Sql } from 'postgres'
 import type { PostgresStore } from '../../src/index.ts'
 import { type App, browser, serve } from '../support/app.ts'
 import { sessionOf } from '../support/store.ts'
+import { watchers } from './watchers.ts'
 
 /** The numbers that a user's session may hold: null before the first, undefined where there may be no row. */
 type Possible = Set<number | null | undefined>
 
-interface Known {
+export interface Known {
   readonly sid: string
   /** A write that failed may have been stored, until a later one is acknowledged. */
   possible: Possible
@@ -22,45 +22,47 @@ export interface Report {
   answered: number
   /** How many failed, by the code of the error. */
   failed: Record<string, number>
-  /** What can never be: a row of somebody else, an acknowledged save that is gone, a callback called twice, an escaped error. */
+  /** What can never be: a row of somebody else, an acknowledged save that is gone, a second callback. */
   wrong: string[]
   slowestMs: number
 }
 
 export interface Load {
   readonly report: Report
-  /** When the latest success was, in ms since 1970. */
-  readonly lastSuccess: number
-  /** Resolves when something has succeeded that began after now. */
-  recovered(): Promise<void>
-  /** Ends the work, and compares every row. */
-  end(sql: Sql): Promise<Report>
+  /** The ms until something has succeeded that began after `since`, which is in ms since 1970. */
+  recovered(since: number): Promise<number>
+  /** Resolves when each user was answered so often, to what began after now. */
+  everybody(times: number, what: 'answered' | 'succeeded'): Promise<void>
+  /** Ends the work, and tells what every row can be. */
+  end(): Promise<Known[]>
 }
 
 /** @param users half of them over HTTP */
-export async function load(store: PostgresStore, users = 64): Promise<Load> {
+export async function load(store: PostgresStore, users: number): Promise<Load> {
   const report: Report = { answered: 0, failed: {}, wrong: [], slowestMs: 0 }
-  const state = { ended: false, lastSuccess: 0, waiting: [] as { since: number; tell(): void }[] }
-  const escaped = (error: unknown) => report.wrong.push(`escaped: ${error}`)
-  process.on('unhandledRejection', escaped).on('uncaughtException', escaped)
+  const watching = watchers(users)
+  const state = { ended: false }
 
-  /** Counts one operation; undefined if it failed. */
-  const done = async <T>(work: Promise<T>): Promise<{ value: T } | undefined> => {
-    const began = Date.now()
-    try {
-      const value = await work
-      state.lastSuccess = Date.now()
-      for (const { since, tell } of state.waiting) if (since <= began) tell()
-      return { value }
-    } catch (error) {
-      const { code } = error as { code?: string }
-      report.failed[code ?? String(error)] = (report.failed[code ?? String(error)] ?? 0) + 1
-      return undefined
-    } finally {
-      report.answered++
-      report.slowestMs = Math.max(report.slowestMs, Date.now() - began)
+  /** Counts one operation of a user; undefined if it failed. */
+  const doneBy =
+    (user: number): Done =>
+    async (work) => {
+      const began = Date.now()
+      let succeeded = false
+      try {
+        const value = await work
+        succeeded = true
+        return { value }
+      } catch (error) {
+        const { code } = error as { code?: string }
+        report.failed[code ?? String(error)] = (report.failed[code ?? String(error)] ?? 0) + 1
+        return undefined
+      } finally {
+        report.answered++
+        report.slowestMs = Math.max(report.slowestMs, Date.now() - began)
+        watching.tell({ user, began, succeeded })
+      }
     }
-  }
 
   const app = await serve({
     store,
@@ -75,28 +77,19 @@ export async function load(store: PostgresStore, users = 64): Promise<Load> {
     },
   })
   const known: Known[] = []
-  const working = Array.from({ length: users }, (_, i) =>
-    i % 2
-      ? direct(store, i, { state, done, report, known })
-      : overHttp(app, i, { state, done, report, known }),
-  )
+  const working = Array.from({ length: users }, (_, i) => {
+    const work = { state, done: doneBy(i), report, known }
+    return i % 2 ? direct(store, i, work) : overHttp(app, i, work)
+  })
   return {
     report,
-    get lastSuccess() {
-      return state.lastSuccess
-    },
-    recovered: () => new Promise((tell) => state.waiting.push({ since: Date.now(), tell })),
-    async end(sql) {
+    recovered: watching.recovered,
+    everybody: watching.everybody,
+    async end() {
       state.ended = true
       await Promise.all(working)
       await app.close()
-      for (const { sid, possible } of known) {
-        const [row] =
-          await sql`select sess->>'user' as user, (sess->>'n')::int as n from session where sid = ${sid}`
-        if (!possible.has(row?.['n'])) report.wrong.push(`the row holds ${row?.['n']}, not ${[...possible]}`)
-      }
-      process.off('unhandledRejection', escaped).off('uncaughtException', escaped)
-      return report
+      return known
     },
   }
 }

@@ -26,8 +26,15 @@ export function noPooler(): string | undefined {
   }
 }
 
-/** @param serverConnections few, so that the statements of one client run on all of them */
-export async function startPooler(server: string, serverConnections: number): Promise<Pooler> {
+/**
+ * @param serverConnections few, so that the statements of one client run on all of them
+ * @param certificate if it is to be spoken to by TLS only, as the server is then
+ */
+export async function startPooler(
+  server: string,
+  serverConnections: number,
+  certificate?: { key: string; cert: string },
+): Promise<Pooler> {
   const to = new URL(server)
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-'))
@@ -44,8 +51,9 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = ${serverConnections}
 max_client_conn = 500
-`,
+${certificate ? tlsOf(folder) : ''}`,
   )
+  for (const [name, text] of Object.entries(certificate ?? {})) writeFileSync(join(folder, name), text)
   chmodSync(folder, 0o755)
   // It refuses to run as root.
   const user = process.getuid?.() === 0 ? ['--user', 'postgres'] : []
@@ -70,6 +78,13 @@ max_client_conn = 500
     },
   }
 }
+
+/** On both of its sides. */
+const tlsOf = (folder: string) => `client_tls_sslmode = require
+client_tls_key_file = ${folder}/key
+client_tls_cert_file = ${folder}/cert
+server_tls_sslmode = require
+`
 
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {

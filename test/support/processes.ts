@@ -7,24 +7,42 @@ import { fileURLToPath } from 'node:url'
 const path = (name: string) => fileURLToPath(new URL(`../workers/${name}.ts`, import.meta.url))
 
 export interface Worker {
-  /** The next message, or an error if the worker ends without one. */
+  /** The next message, or an error with what the worker printed if it ends without one. */
   next(): Promise<any>
   tell(message: Serializable): void
-  end(): Promise<void>
+  /** Lets it end by itself. After so many seconds it is killed; that, and a failure of its own, fails. */
+  end(seconds?: number): Promise<void>
 }
 
 export function worker(name: string, task: object): Worker {
-  const child = fork(path(name), [JSON.stringify(task)], { execArgv: ['--import', 'tsx'] })
+  const child = fork(path(name), [JSON.stringify(task)], {
+    execArgv: ['--import', 'tsx'],
+    // Sets, dates and undefined arrive as what they are.
+    serialization: 'advanced',
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  })
   const messages: unknown[] = []
   let wake = () => {}
+  let printed = ''
   let ended: Error | undefined
+  let failed = false
+  child.stderr?.on('data', (text) => {
+    printed += text
+    process.stderr.write(text)
+  })
   child.on('message', (message) => {
     messages.push(message)
     wake()
   })
+  // A message that comes after its end would be lost as well.
+  child.on('error', () => {})
+  // Not by its 'close', which does not come after a disconnect.
+  const said = new Promise<void>((resolve) => child.stderr?.on('close', resolve))
   const exited = new Promise<void>((resolve) =>
-    child.on('exit', (code, signal) => {
-      ended = new Error(`worker ${name} ended with ${code ?? signal}`)
+    child.on('exit', async (code, signal) => {
+      await said
+      ended = new Error(`worker ${name} ended with ${code ?? signal}\n${printed}`)
+      failed = code !== 0
       wake()
       resolve()
     }),
@@ -39,10 +57,15 @@ export function worker(name: string, task: object): Worker {
       }
       return messages.shift()
     },
-    tell: (message) => void child.send(message),
-    async end() {
+    tell(message) {
+      if (child.connected) child.send(message)
+    },
+    async end(seconds = 20) {
       if (child.connected) child.disconnect()
+      const late = setTimeout(() => child.kill('SIGKILL'), seconds * 1000)
       await exited
+      clearTimeout(late)
+      if (failed) throw ended
     },
   }
 }
