@@ -118,7 +118,7 @@ test('sslnegotiation=direct encrypts from the first byte', async () => {
   await withStore({ conObject }, (store) => store.length())
 })
 
-test('a URL means to `postgres()` and to `conString` what README says of each', async () => {
+test('a URL means to `postgres()` and to `conString` what docs/connections.md says of each', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'contact-'))
   writeFileSync(join(directory, 'ca.pem'), cert)
   const socket = createServer((from) => {
