@@ -1,4 +1,4 @@
-// The papers of the repository: README, docs and the like. Knows nothing of the store.
+// The papers of the repository: README, docs and the like. Knows of the store only its source, as text.
 
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
@@ -39,4 +39,18 @@ test('every link to a file of the repository, or to a heading in one, leads ther
   }
   assert.deepEqual(astray, [])
   assert.ok(followed > 50, `only ${followed} links were found`)
+})
+
+test('README has a heading for each option and for each code of an error, so that they can be linked', () => {
+  const source = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => readFileSync(join(root, 'src', name), 'utf8'))
+    .join('\n')
+  const [, options] = /^export interface Options \{$(.*?)^\}$/ms.exec(source) as unknown as [string, string]
+  const wanted = [
+    ...[...options.matchAll(/^ {2}(\w+)\?:/gm)].map(([, name]) => name),
+    ...new Set([...source.matchAll(/'(STORE_[A-Z]+)'/g)].map(([, code]) => code)),
+  ]
+  const headings = [...read('README.md').matchAll(/^### `(\w+)`$/gm)].map(([, name]) => name)
+  assert.deepEqual(headings.sort(), wanted.sort())
 })
