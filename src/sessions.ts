@@ -286,7 +286,7 @@ export class Sessions {
       }
       const { length } = failures
       if (length > 0)
-        this.#settings.errorLog(`Passed over ${length} sessions that cannot be read`, failures[0])
+        this.#settings.errorLog(`Passed over ${length} session(s) that cannot be read`, failures[0])
       if (rows.length < PAGE_SIZE) return
     }
   }
