@@ -91,7 +91,7 @@ export class Sessions {
               }),
             followUp: (op, answer) => ('was' in op ? followUp(op, answer, settings) : undefined),
             isOfOneMember: (error) => isAnswer(error) && !isOfTheStatement(codeOf(error)),
-            isHeldUp: (error) => codeOf(error) === LOCK_NOT_AVAILABLE,
+            isLockTimeout: (error) => codeOf(error) === LOCK_NOT_AVAILABLE,
             isHeld,
           },
           ends,
@@ -194,7 +194,7 @@ export class Sessions {
     const until = this.#table.deadline()
     const values: Values = ({ leftMs, latest }) => ({ latest, lockWaitMs: milliseconds(leftMs) })
     const all = () => this.#table.count('clear', values, until)
-    await this.#track(this.#queue.exclusively(all))
+    await this.#track(this.#queue.runExclusive(all))
       .catch((error) => {
         throw codeOf(error) === LOCK_NOT_AVAILABLE ? timedOut(error) : error
       })
