@@ -1,46 +1,45 @@
-// The time by which the store waits, and its timers. Promises that neither a clock that is set nor a test's fake clock
-// reaches them, and that what a timer starts belongs to no request. Must not know what is waited for.
-// When a session expires is another matter: that is told by the clock on the wall.
+// The monotonic clock and the timers of the store. Promises that a changed system clock and a test's fake timers
+// have no effect on them, and that a timer's work runs in no request's async context. Must not know what is
+// waited for. `now()` is the one exception: it reads the wall clock, which decides when sessions expire.
 
 import { AsyncResource } from 'node:async_hooks'
 import { performance } from 'node:perf_hooks'
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers'
 
-// Held from the start: tests replace those of the process by ones that stand still.
+// Captured when the module loads: tests replace the global ones by fakes that stand still.
 const real = { clearTimeout, setImmediate, setTimeout, now: performance.now.bind(performance) }
 
-// A timer or socket keeps the async context in which it was made, with all that the context holds: that of the request
-// which happened to come first. This one holds nothing.
-const ofTheProcess = new AsyncResource('connect-postgres-simple')
-// It was made with the module, which may have been loaded in the middle of a request: what Node keeps of that one is taken
-// out. Node 20 and 22 have a property for each AsyncLocalStorage, Node 24 and 26 one for all.
-for (const key of Object.getOwnPropertySymbols(ofTheProcess)) {
-  if (/kResourceStore|context_?frame/i.test(String(key.description)))
-    Reflect.set(ofTheProcess, key, undefined)
+// A timer or socket keeps the async context in which it was made, and everything in that context, which would be
+// the request that happened to come first. The context of this resource is empty.
+const background = new AsyncResource('connect-postgres-simple')
+// The module may have been loaded in the middle of a request, so what Node stored of that request is removed.
+// Node 20 and 22 store a property for each AsyncLocalStorage, Node 24 and 26 one for all of them.
+for (const key of Object.getOwnPropertySymbols(background)) {
+  if (/kResourceStore|context_?frame/i.test(String(key.description))) Reflect.set(background, key, undefined)
 }
 
-/** In ms, from an arbitrary start. Never goes back, and stands still for no test. */
+/** In ms, from an arbitrary start. Never goes back, and no fake timers stop it. */
 export function monotonicMs(): number {
   return real.now()
 }
 
-/** Runs the work in the async context of the process instead of the caller's. */
+/** Runs the work outside the async context of any request. */
 export function inBackground<T>(work: () => T): T {
-  return ofTheProcess.runInAsyncScope(work)
+  return background.runInAsyncScope(work)
 }
 
-/** @param work runs in the async context of the process */
+/** @param work runs outside the async context of any request */
 export function startTimer(work: () => void, delayMs: number): NodeJS.Timeout {
-  return ofTheProcess.runInAsyncScope(real.setTimeout, undefined, work, delayMs) as NodeJS.Timeout
+  return background.runInAsyncScope(real.setTimeout, undefined, work, delayMs) as NodeJS.Timeout
 }
 
 export function stopTimer(timer: NodeJS.Timeout | undefined): void {
   real.clearTimeout(timer)
 }
 
-/** @param work runs after what the event loop has at hand, in the async context of the process */
+/** @param work runs once the event loop has handled what it has already received, outside any request's context */
 export function soon(work: () => void): void {
-  ofTheProcess.runInAsyncScope(real.setImmediate, undefined, work)
+  background.runInAsyncScope(real.setImmediate, undefined, work)
 }
 
 export function pause(delayMs: number): Promise<void> {
@@ -48,21 +47,21 @@ export function pause(delayMs: number): Promise<void> {
 }
 
 /**
- * For the driver, which uses the process's `setTimeout`.
- * @param work is over when it returns, so that nobody else notices
+ * Runs the work with the real `setTimeout` as the global one, for the driver, which uses the global one.
+ * @param work must be synchronous, so that nobody else sees the change
  */
 export function withRealTimers(work: () => void): void {
-  const found = globalThis.setTimeout
-  // Frozen globals cannot be assigned to, and are never replaced.
-  if (found !== real.setTimeout) globalThis.setTimeout = real.setTimeout
+  const current = globalThis.setTimeout
+  // Skip the assignment when nothing was replaced: it would throw where globals are frozen.
+  if (current !== real.setTimeout) globalThis.setTimeout = real.setTimeout
   try {
     work()
   } finally {
-    if (found !== real.setTimeout) globalThis.setTimeout = found
+    if (current !== real.setTimeout) globalThis.setTimeout = current
   }
 }
 
-/** The clock on the wall, which decides expiry: seconds since 1970, rounded up, as connect-pg-simple has it. */
+/** The wall clock, which decides expiry: seconds since 1970, rounded up as connect-pg-simple does. */
 export function now(): number {
   return Math.ceil(Date.now() / 1000)
 }

@@ -1,13 +1,14 @@
-// Every error of the store is made or cleaned here: each carries a `code`, none carries a sid, session data, SQL
-// parameters or a credential, in any property. Must not know what was being done when it happened.
+// The class of the store's errors, the cleaning of foreign ones, and a function for each common error.
+// Promises that every error given out has a `code` and that none holds a sid, session data, SQL parameters or a
+// credential in any property. Must not know what was being done when it happened.
 
 import { hasNoData, LOCK_NOT_AVAILABLE, UNDEFINED_TABLE } from './sqlstate.ts'
 
-/** An error of the store; `code` is one of ours (`STORE_…`), the server's SQLSTATE, or that of the network or driver. */
+/** An error of the store. `code` is one of ours (`STORE_…`), a SQLSTATE, or a code of the network or the driver. */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
   readonly code: string
-  /** `ERROR` or worse, where the server said so. */
+  /** What the server sent, such as `ERROR` or `FATAL`; undefined if the error is not the server's. */
   readonly severity?: string
 
   constructor(code: string, message: string, severity?: string) {
@@ -20,10 +21,10 @@ export class StoreError extends Error {
 export const codeOf = (error: unknown): string => (error as StoreError).code
 
 /**
- * An error of the connection. The driver hangs the statement and its parameters on it, so it is never given
- * to the outside: `withoutData` makes another of it.
+ * An error of the connection, for the driver. The driver attaches the statement and its parameters to errors, so
+ * it is never given out: `withoutData` makes a StoreError of it.
  */
-export class WayError extends Error {
+export class ConnectionError extends Error {
   readonly code: string
 
   constructor(code: string, message: string) {
@@ -32,68 +33,70 @@ export class WayError extends Error {
   }
 }
 
-/** Where a connection leads to. */
-export interface Place {
+/** The server that a connection leads to. */
+export interface Server {
+  /** Of a Unix socket. */
   readonly path?: string | undefined
   readonly host: string
   readonly port: number
   readonly database: string
 }
 
-/** In words. Leaves out what stands before an `@`: in a malformed URL that is part of the password. */
-export function at(place: Place | undefined): string {
-  if (!place) return ''
-  const shown = (text: unknown) => String(text).replace(/^.*@/s, '')
-  const { path, host, port, database } = place
-  const way = path ? `socket ${path}` : `host ${shown(host)}, port ${port}`
-  return ` (${way}, database ${shown(database)})`
+/** For a message. Leaves out everything before an `@`: in a malformed URL that is part of the password. */
+export function inWords(server: Server | undefined): string {
+  if (!server) return ''
+  const withoutCredentials = (text: unknown) => String(text).replace(/^.*@/s, '')
+  const { path, host, port, database } = server
+  const address = path ? `socket ${path}` : `host ${withoutCredentials(host)}, port ${port}`
+  return ` (${address}, database ${withoutCredentials(database)})`
 }
 
 /**
- * The error to give to the outside in place of one from the driver: same `code`, and the message only where it cannot
- * hold data. The driver hangs the statement and its parameters on its errors, so none is passed on, not as `cause` either.
- * @param place is named, unless the statement itself was answered by an error
+ * The error to give out in place of one from the driver: the same `code`, and the message only if it cannot
+ * contain data. postgres.js 3.4.9 attaches the statement and its parameters to its errors, so the original is not
+ * passed on, not even as `cause`.
+ * @param server is named in the message, unless it answered the statement itself with an error
  */
-export function withoutData(error: unknown, place?: Place): StoreError {
+export function withoutData(error: unknown, server?: Server): StoreError {
   const { code, message, severity_local, severity, syscall, name } = Object(
     error,
   ) as Partial<NodeJS.ErrnoException> & { severity_local?: string; severity?: string }
-  if (error instanceof StoreError || error instanceof WayError)
-    return new StoreError(error.code, message + at(place))
-  // Only what the server sent has one.
+  if (error instanceof StoreError || error instanceof ConnectionError)
+    return new StoreError(error.code, message + inWords(server))
+  // Only an error that the server sent has this property.
   if (severity_local !== undefined) {
     const state = String(code)
     const hint = state === UNDEFINED_TABLE ? ' (run table.sql, or pass `createTableIfMissing: true`)' : ''
     const text = hasNoData(state) ? `${message}${hint}` : 'PostgreSQL refused the statement'
-    const whole = `${text} [SQLSTATE ${state}]${severity === 'ERROR' ? '' : at(place)}`
+    const whole = `${text} [SQLSTATE ${state}]${severity === 'ERROR' ? '' : inWords(server)}`
     return new StoreError(state, whole, severity)
   }
-  // The socket's file is not there. express-session takes ENOENT of `get` for "no such session": all users would be
-  // logged out while the server is away.
+  // The file of the Unix socket is missing. express-session takes ENOENT from `get` for "no such session", which
+  // would log out all users while the server is away.
   if (code === 'ENOENT')
-    return new StoreError('ECONNREFUSED', `Nobody listens at the socket of PostgreSQL${at(place)}`)
+    return new StoreError('ECONNREFUSED', `Nobody listens at the socket of PostgreSQL${inWords(server)}`)
   const cause = String(code ?? name ?? 'unknown')
-  const what = syscall === undefined ? '' : `${syscall} `
-  return new StoreError(cause, `The connection to PostgreSQL failed [${what}${cause}]${at(place)}`)
+  const call = syscall === undefined ? '' : `${syscall} `
+  return new StoreError(cause, `The connection to PostgreSQL failed [${call}${cause}]${inWords(server)}`)
 }
 
 /** @param last the error of the last attempt */
 export function timedOut(last?: StoreError): StoreError {
-  const why = last ? `; the last attempt failed with ${last.code}: ${last.message}` : ''
-  return new StoreError('STORE_TIMEOUT', `PostgreSQL did not answer within the store's \`timeout\`${why}`)
+  const reason = last ? `; the last attempt failed with ${last.code}: ${last.message}` : ''
+  return new StoreError('STORE_TIMEOUT', `PostgreSQL did not answer within the store's \`timeout\`${reason}`)
 }
 
-/** Why an operation on a row that somebody else holds is not done. */
-export function heldUp(): StoreError {
+/** Why an operation was not done whose row lock was not granted. */
+export function rowLocked(): StoreError {
   return new StoreError(LOCK_NOT_AVAILABLE, 'Somebody else holds a lock on the row')
 }
 
-/** @param reason its name and code are told; its message is not, as it can hold a secret */
-export function noPassword(reason: unknown): WayError {
+/** @param reason its name and code are given out; its message is not, as it can contain a secret */
+export function noPassword(reason: unknown): ConnectionError {
   const { name, code } = Object(reason) as Partial<NodeJS.ErrnoException>
-  const words = [name, code].filter((word) => typeof word === 'string' && /^[\w.-]{1,60}$/.test(word))
-  const told = words.length > 0 ? `: ${words.join(' ')}` : ''
-  return new WayError('STORE_PASSWORD', `The function that gives the password failed${told}`)
+  const harmless = [name, code].filter((word) => typeof word === 'string' && /^[\w.-]{1,60}$/.test(word))
+  const suffix = harmless.length > 0 ? `: ${harmless.join(' ')}` : ''
+  return new ConnectionError('STORE_PASSWORD', `The function that gives the password failed${suffix}`)
 }
 
 export function conflict(): StoreError {
@@ -116,11 +119,12 @@ export function mismatch(): StoreError {
 
 /** @param type of the column `sid`, as SQL names it */
 export function sidRefused({ code, severity }: StoreError, type: string): StoreError {
-  const why = code.startsWith('22')
-    ? 'PostgreSQL refused a value, perhaps the sid: sids must be of that type (`genid` of express-session makes them)'
+  const reason = code.startsWith('22')
+    ? 'PostgreSQL refused a value, perhaps the sid: sids must be of that type ' +
+      '(`genid` of express-session makes them)'
     : 'rows cannot be found by values of that type: use varchar or text, as table.sql does'
   const name = type.replaceAll('"', '').replace('pg_catalog.', '')
-  return new StoreError(code, `The column "sid" is of type ${name}; ${why} [SQLSTATE ${code}]`, severity)
+  return new StoreError(code, `The column "sid" is of type ${name}; ${reason} [SQLSTATE ${code}]`, severity)
 }
 
 export function kept(): StoreError {

@@ -1,4 +1,4 @@
-// What `require` gives: the function itself, without a `default`. The types are those of the ES module.
+// What `require` returns: the function itself, without a `default`. Its types are those of the ES module.
 import type * as all from './index.js' with { 'resolution-mode': 'import' }
 
 declare const connectPostgresSimple: typeof all.default

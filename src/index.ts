@@ -1,11 +1,11 @@
-// The door: takes express-session, gives the store's class. Must not know more than that.
+// The door of the package: takes express-session, returns the store's class. Must not know anything else.
 
 import type { Store } from 'express-session'
 import { type PostgresStoreClass, storeClass } from './store.ts'
 
 export type { ConObject, Options, Serializer } from './options.ts'
 export type { Callback } from './outcome.ts'
-export type { Entry } from './sessions.ts'
+export type { Entry } from './session/entries.ts'
 export type { PostgresStore, PostgresStoreClass } from './store.ts'
 
 interface WithStore {
@@ -13,8 +13,12 @@ interface WithStore {
 }
 
 /**
- * The class of the store, made for this copy of express-session.
- * @param session what express-session exports, or anything else that has a `Store` class, or has it under `session`
+ * Makes the class of the store for this copy of express-session.
+ * @example
+ * const PostgresStore = connectPostgresSimple(session)
+ * app.use(session({ store: new PostgresStore({ postgres: sql }), secret, resave: false, saveUninitialized: false }))
+ * @param session what express-session exports, or another object with a `Store` class, or one with such an object
+ *   as `session`
  * @throws TypeError if there is no such class
  */
 export default function connectPostgresSimple(

@@ -1,20 +1,16 @@
-// How the outcome of an operation reaches its caller: a callback, exactly once, or a promise; and how `errorLog` is told what
-// has no caller. Must not know operations.
-
-import { inBackground } from './clock.ts'
+// How the outcome of an operation reaches its caller: by a callback, called exactly once, or by a promise.
+// Must not know operations.
 
 /** `error` is null on success. */
 export type Callback<T = void> = (error: any, result?: T) => void
 
-type ErrorLog = (message: string, error: unknown) => void
-
-/** What is under way: a promise, or what starts it and is told both ways to end. */
+/** Work under way: a promise, or a function that starts it and takes a callback for each of its two ends. */
 export type Work<T> = Promise<T> | ((resolve: (result: T) => void, reject: (error: unknown) => void) => void)
 
 /**
- * With a callback: it is called on a fresh tick, outside every `try`, so that what it throws is the app's own exception.
- * Without one: a promise. If nobody listens to it when it fails, as after `req.session.destroy()`, the error goes to
- * `report` instead of ending the process as an unhandled rejection.
+ * With a callback: calls it on a fresh tick, outside every `try`, so that what it throws is the app's own
+ * uncaught exception. Without one: returns a promise. If that rejects and nobody listens to it, as after
+ * `req.session.destroy()`, `report` gets the error. An unhandled rejection would end the process.
  */
 export function deliver<T>(
   work: Work<T>,
@@ -32,9 +28,9 @@ export function deliver<T>(
 
 /** A promise that knows whether anybody listens to it. */
 class Outcome<T> extends Promise<T> {
-  #heard = false
+  #hasListener = false
 
-  // What `then` returns is a plain promise, with the usual rules.
+  // `then` returns a plain promise, for which the usual rules of unhandled rejections hold.
   static override get [Symbol.species](): PromiseConstructor {
     return Promise
   }
@@ -42,26 +38,18 @@ class Outcome<T> extends Promise<T> {
   static of<T>(work: Promise<T>, report: (error: unknown) => void): Promise<T> {
     const outcome = new Outcome<T>((resolve, reject) => work.then(resolve, reject))
     Promise.prototype.then.call(outcome, undefined, (error) => {
-      if (!outcome.#heard) report(error)
+      if (!outcome.#hasListener) report(error)
     })
     return outcome
   }
 
-  // `await` comes here too, as it takes a subclass for a foreign promise; so do `catch` and `finally`.
-  // biome-ignore lint/suspicious/noThenProperty: it is a promise, and this is how it is listened to
+  // `catch` and `finally` call this method, and so does `await`, as for any subclass of Promise.
+  // biome-ignore lint/suspicious/noThenProperty: this is a promise, and `then` is how it is listened to
   override then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: any) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    this.#heard = true
+    this.#hasListener = true
     return super.then(onFulfilled, onRejected)
   }
-}
-
-/** Belongs to no request. An `errorLog` that throws or rejects ends nothing. */
-export function reporter(errorLog: ErrorLog): ErrorLog {
-  // A promise catches both what it throws and what it rejects with.
-  const told = (message: string, error: unknown) =>
-    new Promise<void>((resolve) => resolve(errorLog(message, error)))
-  return (message, error) => void inBackground(() => told(message, error).catch(() => {}))
 }

@@ -1,111 +1,61 @@
-// The table as the store sees it: sids and sessions in, sessions out. The room that joins the others: an operation goes
-// from here through a lane to the table, in a batch, and its row comes back as a session.
+// The sessions of one table: sids and sessions in, sessions out. Joins the rooms below: an operation goes through the
+// queue to the table in a batch, and its row comes back as a session. Promises what each method of the store promises.
 // Must not know Express, callbacks or the driver.
 
 import type { SessionData } from 'express-session'
-import * as time from './clock.ts'
 import { now } from './clock.ts'
-import { type Columns, isAnswer } from './connection/query.ts'
-import { busy, closed, codeOf, heldUp, timedOut } from './errors.ts'
-import type { Settings } from './options.ts'
-import { Batcher } from './queue/batcher.ts'
-import { Queue } from './queue/queue.ts'
-import { followUp, replaceOf, storedText } from './session/conflicts.ts'
+import { closed, codeOf, timedOut } from './errors.ts'
+import { type OperationQueue, operationQueue } from './operation-queue.ts'
+import { replaceOf, storedText } from './session/conflicts.ts'
+import { type Entry, type EntrySource, entries } from './session/entries.ts'
 import { expireAt } from './session/expiry.ts'
 import { type Loaded, LoadedSessions } from './session/loaded.ts'
 import { logouts } from './session/logouts.ts'
 import { checkSid } from './session/sid.ts'
 import { decode, encode, unreadable } from './session/text.ts'
-import { isOfTheStatement, LOCK_NOT_AVAILABLE } from './sqlstate.ts'
+import type { Settings } from './settings/settings.ts'
+import { LOCK_NOT_AVAILABLE } from './sqlstate.ts'
 import { deletes } from './table/deletes.ts'
-import { fold, type Operation } from './table/operations.ts'
+import type { Operation } from './table/operations.ts'
 import { Pruner } from './table/pruner.ts'
-import { isHeld, milliseconds, type Row, rowOf } from './table/results.ts'
+import { type Answer, milliseconds, type Row, rowOf } from './table/results.ts'
 import { Table, type Values } from './table/table.ts'
 
-/** One row of the table, as `entries()` gives it. */
-export interface Entry {
-  sid: string
-  session: SessionData
-  /** When the row expires. An invalid date if the column holds `infinity`. */
-  expires: Date
-}
-
-const PAGE_SIZE = 200
-
-// After so long a row that somebody holds is asked for again.
-const HELD_PAUSE_MS = 25
-
-const isRead = (op: Operation) => op.verb === 'get'
+// How many rows `all` and `entries` fetch at a time.
+const ROWS_AT_A_TIME = 200
 
 export class Sessions {
   readonly #settings: Settings
-  /** Texts are kept only where they are needed. */
+  /** Whether saves are compared with what the row holds. Only then are the texts of loaded sessions kept. */
   readonly #compares: boolean
   readonly #table: Table
-  readonly #queue: Queue<Operation, Columns | undefined>
+  readonly #queue: OperationQueue
   readonly #pruner: Pruner
   readonly #loaded = new LoadedSessions()
+  /** What `close` waits for, besides the queue. */
   readonly #underWay = new Set<Promise<unknown>>()
-  /** Of the sessions read lately, in characters: how long the next one is shows only when it is read. */
+  /** A moving average of the length of sessions that were read, in characters. */
   #usualLength = 0
   #closing: Promise<void> | undefined
 
+  /** Opens no connection yet. @throws TypeError for an instance or address that cannot be used */
   constructor(settings: Settings) {
     this.#settings = settings
     this.#compares = settings.onConflict !== 'overwrite'
     this.#table = new Table(settings)
-    // While the server cannot be reached, the connection has reported it already.
+    // Failed prunes are not reported while no server can be reached: the pool has reported that already.
     const errorLog: Settings['errorLog'] = (...failure) => this.#table.isAway || settings.errorLog(...failure)
     this.#pruner = new Pruner({ ...settings, errorLog }, deletes(this.#table))
-    this.#queue = new Queue(
-      {
-        time,
-        timeoutMs: settings.timeoutMs,
-        // Of a server that is away. Long before, an app has other troubles than its sessions.
-        maxWaiting: { callers: 50_000, weight: 100_000_000 },
-        isRead,
-        weigh: (op) => ('sess' in op ? op.sess.length : 0),
-        fold,
-        timedOut: (held) => (held ? timedOut(heldUp()) : this.#table.timedOut()),
-        busy,
-      },
-      (ends) =>
-        new Batcher(
-          {
-            time,
-            lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
-            // Large enough that the way to the server and back is a small part of the cost, small enough that of a few
-            // hundred operations some are under way while the answers of others are read.
-            maxKeys: 128,
-            maxSize: 1_000_000,
-            heldPauseMs: HELD_PAUSE_MS,
-            isRead,
-            // Of a get it is what its answer is likely to have: how much shows only when it is there.
-            size: (op) => ('sess' in op ? op.sess.length : isRead(op) ? this.#usualLength : 0),
-            run: (batch) =>
-              this.#table.run(batch).catch((error) => {
-                // The time was over while it asked for them again.
-                if (batch.passesOverHeld && codeOf(error) === 'STORE_TIMEOUT') throw timedOut(heldUp())
-                throw error
-              }),
-            followUp: (op, answer) => ('was' in op ? followUp(op, answer, settings) : undefined),
-            isOfOneMember: (error) => isAnswer(error) && !isOfTheStatement(codeOf(error)),
-            isHeldUp: (error) => codeOf(error) === LOCK_NOT_AVAILABLE,
-            isHeld,
-          },
-          ends,
-        ),
-    )
+    this.#queue = operationQueue(settings, this.#table, () => this.#usualLength)
   }
 
-  /** Gives the session by a call, not a promise: see `ask`. */
+  /** Takes callbacks, as a promise could keep the session's text alive: see `Queue.ask`. */
   get(sid: string, resolve: (session: SessionData | null) => void, reject: (error: unknown) => void): void {
-    // Taken now: a logout that is issued while the row is read comes after it.
-    const before = logouts.count
-    const answer = (row: Columns | undefined) => {
+    // Taken before the row is read: a logout that is issued in the meantime counts as later than this read.
+    const logoutCount = logouts.count
+    const onAnswer = (columns: Answer) => {
       try {
-        const session = row ? this.#session(rowOf(row), before) : null
+        const session = columns ? this.#sessionOf(rowOf(columns), logoutCount) : null
         if (session instanceof Promise) session.then(resolve, reject)
         else resolve(session)
       } catch (error) {
@@ -114,25 +64,26 @@ export class Sessions {
     }
     try {
       this.#admit(sid)
-      this.#queue.ask(sid, { verb: 'get' }, answer, reject)
+      this.#queue.ask(sid, { verb: 'get' }, onAnswer, reject)
     } catch (error) {
       reject(error)
     }
   }
 
-  /** A loaded session updates its row, so that a destroyed one stays so. Any other is stored in any case. */
+  /** A loaded session only updates its row, so that a destroyed row stays destroyed. Any other is upserted. */
   async set(sid: string, session: SessionData): Promise<void> {
     this.#admit(sid)
     const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count)
     const expire = expireAt(session, sid, this.#settings.ttl)
-    const inserts = !loaded || this.#mayBeMissing(loaded)
-    const aliveAt = inserts ? 0 : now()
-    const op = (sess: string): Operation =>
+    const mayInsert = !loaded || this.#mayBeMissing(loaded)
+    const aliveAt = mayInsert ? 0 : now()
+    const operationOf = (sess: string): Operation =>
       loaded && this.#compares
         ? replaceOf(loaded, { sess, expire, aliveAt }, () => this.#mayBeMissing(loaded))
-        : { verb: inserts ? 'upsert' : 'update', sess, expire, aliveAt }
+        : { verb: mayInsert ? 'upsert' : 'update', sess, expire, aliveAt }
     const text = encode(session, this.#settings.serializer)
-    const answer = await this.#queue.submit(sid, typeof text === 'string' ? op(text) : text.then(op))
+    const operation = typeof text === 'string' ? operationOf(text) : text.then(operationOf)
+    const answer = await this.#queue.submit(sid, operation)
     if (!loaded) return
     loaded.expire = expire
     if (!this.#compares) return
@@ -145,13 +96,13 @@ export class Sessions {
     if (this.#settings.disableTouch) return
     const loaded = this.#loaded.of(session, sid)
     const expire = expireAt(session, sid, this.#settings.ttl)
-    // Of a short session less is kept back, so that it does not end while it is used.
+    // For a short session fewer touches are left out, so that it does not expire while it is in use.
     const interval = Math.min(this.#settings.touchInterval, (expire - now()) / 10)
     if (loaded && Math.abs(expire - loaded.expire) < interval) return
-    // A row that was alive when loaded and expired of itself during the request is not gone for this request.
+    // A row that was alive when it was loaded can still be touched if it expired during this request.
     const aliveAt = Math.min(now(), Math.floor(loaded?.expire || Number.POSITIVE_INFINITY))
     await this.#queue.submit(sid, { verb: 'touch', expire, aliveAt })
-    // A touch stores nothing: a new session whose first save failed stays new.
+    // A new session whose first save failed stays new, as a touch stores nothing.
     if (loaded?.expire) loaded.expire = expire
   }
 
@@ -161,31 +112,32 @@ export class Sessions {
     await this.#queue.submit(sid, { verb: 'destroy' })
   }
 
-  /** express-session made `to` of the object `from` that `get` gave. */
+  /** Lets the session that express-session has made of a loaded one count as loaded, too. */
   carry(from: object, to: object): void {
     this.#loaded.carry(from, to)
   }
 
   length(): Promise<number> {
-    return this.#seeing((until) => this.#table.count('length', () => ({ now: now() }), until))
+    return this.#afterWrites((until) => this.#table.count('length', () => ({ now: now() }), until))
   }
 
   async ids(): Promise<string[]> {
-    const rows = await this.#seeing((until) => this.#table.query('ids', () => ({ now: now() }), until))
+    const rows = await this.#afterWrites((until) => this.#table.query('ids', () => ({ now: now() }), until))
     return rows.map(([sid]) => sid as string)
   }
 
   all(): Promise<SessionData[]> {
-    return this.#seeing(async (until) => {
+    return this.#afterWrites(async (until) => {
       const sessions: SessionData[] = []
-      for await (const { session } of this.#entries((after) => this.#page(after, until)))
-        sessions.push(session)
+      const rowsAfter = (sid: string) => this.#rowsAfter(sid, until)
+      for await (const { session } of entries(this.#entrySource(rowsAfter))) sessions.push(session)
       return sessions
     })
   }
 
   entries(): AsyncGenerator<Entry, void, undefined> {
-    return this.#entries((after) => this.#seeing((until) => this.#page(after, until)))
+    const rowsAfter = (sid: string) => this.#afterWrites((until) => this.#rowsAfter(sid, until))
+    return entries(this.#entrySource(rowsAfter))
   }
 
   async clear(): Promise<void> {
@@ -193,12 +145,12 @@ export class Sessions {
     logouts.addAll()
     const until = this.#table.deadline()
     const values: Values = ({ leftMs, latest }) => ({ latest, lockWaitMs: milliseconds(leftMs) })
-    const all = () => this.#table.count('clear', values, until)
-    await this.#track(this.#queue.exclusively(all))
+    const deleteAll = () => this.#table.count('clear', values, until)
+    await this.#track(this.#queue.runExclusive(deleteAll))
       .catch((error) => {
         throw codeOf(error) === LOCK_NOT_AVAILABLE ? timedOut(error) : error
       })
-      // Also what was read while it waited is gone.
+      // Once more, for the sessions that were read while it waited.
       .finally(() => logouts.addAll())
   }
 
@@ -219,34 +171,36 @@ export class Sessions {
 
   async #close(): Promise<void> {
     this.#pruner.stop()
-    // Each has a deadline, so this has one.
+    // This ends in time, as everything it waits for has a deadline.
     await Promise.allSettled([...this.#underWay, this.#queue.settled()])
     await this.#table.close()
   }
 
+  /** At the start of every call. @throws StoreError STORE_CLOSED */
   #start(): void {
     if (this.#closing !== undefined) throw closed()
     this.#pruner.start()
   }
 
-  /** A row that has expired since may have been pruned. It is not missing for that if we destroyed it. */
-  #mayBeMissing({ sid, expire, logouts: before }: Loaded): boolean {
-    return expire < now() && !logouts.since(before, sid)
-  }
-
+  /** @throws StoreError STORE_CLOSED or STORE_SID */
   #admit(sid: string): void {
     checkSid(sid)
     this.#start()
   }
 
+  /** Whether the row can be missing because it expired and was pruned, and not because this process destroyed it. */
+  #mayBeMissing({ sid, expire, logouts: logoutCount }: Loaded): boolean {
+    return expire < now() && !logouts.since(logoutCount, sid)
+  }
+
   /**
-   * Sees every write that was issued before, and keeps none from being done.
-   * @param look is told the deadline, which counts from now
+   * Runs a read of the whole table after all writes that were issued before. It delays no write.
+   * @param read gets the deadline, which counts from the call
    */
-  async #seeing<T>(look: (until: number) => Promise<T>): Promise<T> {
+  async #afterWrites<T>(read: (until: number) => Promise<T>): Promise<T> {
     this.#start()
     const until = this.#table.deadline()
-    return this.#track(this.#queue.after(() => look(until)))
+    return this.#track(this.#queue.after(() => read(until)))
   }
 
   async #track<T>(task: Promise<T>): Promise<T> {
@@ -258,40 +212,32 @@ export class Sessions {
     }
   }
 
-  /** Null if it has ended by its own clock. Is a promise only where the serializer is async: a promise less for each get. */
-  #session([sid, text, expire]: Row, before: number): SessionData | null | Promise<SessionData | null> {
+  /** Null if its cookie has expired. A promise only if the serializer is async, which saves one for each get. */
+  #sessionOf(
+    [sid, text, expire]: Row,
+    logoutCount: number,
+  ): SessionData | null | Promise<SessionData | null> {
     if (text === null) throw unreadable('the column is null')
     this.#usualLength += (text.length - this.#usualLength) / 100
-    const session = decode(text, Number(expire), this.#settings.serializer)
-    const remember = (known: SessionData | null) => {
+    const decoded = decode(text, Number(expire), this.#settings.serializer)
+    const remember = (session: SessionData | null) => {
       const texts = this.#compares ? { base: text, row: text } : undefined
-      if (known) this.#loaded.remember(known, sid, Number(expire), before, texts)
-      return known
+      if (session) this.#loaded.remember(session, sid, Number(expire), logoutCount, texts)
+      return session
     }
-    return session instanceof Promise ? session.then(remember) : remember(session)
+    return decoded instanceof Promise ? decoded.then(remember) : remember(decoded)
   }
 
-  /** What cannot be read is passed over: one such row is no reason to keep all others from being seen. */
-  async *#entries(page: (after: string) => Promise<Columns[]>): AsyncGenerator<Entry, void, undefined> {
-    for (let after = '', rows: Columns[]; ; ) {
-      const before = logouts.count
-      rows = await page(after)
-      const failures: unknown[] = []
-      for (const columns of rows) {
-        const row = rowOf(columns)
-        after = row[0]
-        const read = async () => this.#session(row, before)
-        const session = await read().catch((error) => void failures.push(error))
-        if (session) yield { sid: after, session, expires: new Date(Number(row[2]) * 1000) }
-      }
-      const { length } = failures
-      if (length > 0)
-        this.#settings.errorLog(`Passed over ${length} session(s) that cannot be read`, failures[0])
-      if (rows.length < PAGE_SIZE) return
+  #entrySource(rowsAfter: EntrySource['rowsAfter']): EntrySource {
+    return {
+      limit: ROWS_AT_A_TIME,
+      rowsAfter,
+      sessionOf: (row, logoutCount) => this.#sessionOf(row, logoutCount),
+      errorLog: this.#settings.errorLog,
     }
   }
 
-  #page(after: string, until: number): Promise<Columns[]> {
-    return this.#table.query('page', () => ({ now: now(), after, limit: PAGE_SIZE }), until)
+  #rowsAfter(sid: string, until: number): Promise<NonNullable<Answer>[]> {
+    return this.#table.query('entriesAfter', () => ({ now: now(), after: sid, limit: ROWS_AT_A_TIME }), until)
   }
 }

@@ -1,29 +1,29 @@
 // Every SQLSTATE that the store treats specially, and why. Must not know what was being done when one came.
-// The classes are those of PostgreSQL's documentation, appendix A.
+// PostgreSQL's documentation lists them all in appendix A; the first two characters are the class.
 
-/** A lock was not granted within `lock_timeout`: somebody else holds it. */
+/** A lock was not granted within `lock_timeout`, because somebody else holds it. */
 export const LOCK_NOT_AVAILABLE = '55P03'
 
-/** The server is a standby, or was demoted: another connection may lead to the primary. */
+/** The server is a standby or was demoted to one. Another connection may lead to the primary. */
 export const READ_ONLY = '25006'
 
-/** The table is not there. */
+/** The table does not exist. */
 export const UNDEFINED_TABLE = '42P01'
 
 /**
- * The code of a write that has its locks later than the moment it was given. PostgreSQL raises it for `ln(0)` and for nothing
- * else that the store sends, which is how the statements make it.
+ * A write got its locks after its deadline, so it must take no effect. The statements raise this code by `ln(0)`;
+ * PostgreSQL raises it for nothing else that the store sends.
  */
 export const STATEMENT_LATE = '2201E'
 
-/** PgBouncer reports its own troubles, such as no free connection to the server, so: FATAL 08P01. */
+/** PgBouncer reports its own failures with this code and severity FATAL, such as no free server connection. */
 export const PROTOCOL_VIOLATION = '08P01'
 
-// The way to the server or its state, not the statement: the same one can succeed a moment later.
+// The cause is the connection or the state of the server, not the statement.
 const TRANSIENT = new Set([
-  // 08 connection lost; 57P shutdown, crash recovery, starting; 53300 too many connections
+  // 08: connection lost. 57P: shutdown, crash recovery, starting up. 53300: too many connections.
   ...['08000', '08001', '08003', '08006', '08007', '57P01', '57P02', '57P03', '57P05', '53300'],
-  // 40 deadlock, serialization; 26000 prepared statement unknown behind a pooler
+  // 40: serialization failure, deadlock. 26000: a pooler switched to a server without our prepared statement.
   ...['40001', '40P01', '40003', '26000'],
   READ_ONLY,
   STATEMENT_LATE,
@@ -34,17 +34,17 @@ export function isTransient(code: string): boolean {
   return TRANSIENT.has(code)
 }
 
-// 08 and 57P the connection, 25 the transaction, 26 a prepared statement, 28 and 3D the login, 3F and 42P01 a schema or
-// table that is not there, 42703 a column, 42883 an operator or function, 42601 the text, 0A a feature, 53300 connections,
-// 55P03 a lock.
+// 08, 57P: connection. 25: transaction. 26: prepared statement. 28, 3D: login. 3F, 42P01: missing schema, table.
+// 42703: missing column. 42883: missing operator or function. 42601: syntax. 0A: missing feature.
+// 53300: too many connections. 55P03: lock.
 const OF_THE_STATEMENT = /^(08|0A|25|26|28|3D|3F|42P01|42703|42883|42601|53300|55P03|57P)/
 
-/** Whether an error is about the statement as such. Every other one can be about what one member of a batch holds. */
+/** Whether the error concerns the statement as a whole. Any other may come from the data of one batch member. */
 export function isOfTheStatement(code: string): boolean {
   return OF_THE_STATEMENT.test(code)
 }
 
-// 0A not supported, 42 not there.
+// 0A: feature not supported. 42: missing object, or access to it denied.
 const UNSUPPORTED = /^(0A|42)/
 
 /** Whether the server lacks what a statement uses: a view has no pages, another engine no advisory locks. */
@@ -52,40 +52,41 @@ export function isUnsupported(code: string): boolean {
   return UNSUPPORTED.test(code)
 }
 
-// 25 a transaction, 26 a prepared statement, 3F a schema, 53 resources, 57 an operator's doing, XX a broken server.
+// 25: transaction. 26: prepared statement. 3F: schema. 53: out of resources. 57: shutdown or cancel.
+// XX: internal error of the server. 0A, 42: see UNSUPPORTED.
 const NOT_OF_A_ROW = /^(0A|25|26|3F|42|53|57|XX)/
 
-/** Whether a delete was refused for one of its rows, which a foreign key or a trigger keeps. */
+/** Whether a delete failed because of one of its rows, which a foreign key or a trigger protects. */
 export function isOfARow(code: string): boolean {
   return !NOT_OF_A_ROW.test(code)
 }
 
-// 42P07 a table or index, 23505 an entry of the catalogue, 42710 an object.
+// 42P07: table or index. 42710: other object. 23505: two processes inserted the same row of the system catalogue.
 const TAKEN = new Set(['42P07', '23505', '42710'])
 
-/** Whether a name is taken: another process has created the table, or another table has an index of that name. */
+/** Whether a name is taken: another process created the table, or another table has an index of that name. */
 export function isTaken(code: string): boolean {
   return TAKEN.has(code)
 }
 
-// 42883 no such operator, 42804 wrong type.
+// 42883: no such operator. 42804: wrong type.
 const OF_SID_TYPE = new Set(['42883', '42804'])
 
-/** Whether it may come of a table whose sids are no text. */
+/** Whether the column `sid` may have another type than text. */
 export function isOfSidType(code: string): boolean {
   return OF_SID_TYPE.has(code)
 }
 
-/** Whether a table refused the value of a sid: 22 a bad value, 42883 no operator to compare it by. */
+/** Whether the type of the column `sid` refused a value. 22: invalid value. 42883: no operator to compare it. */
 export function isRefusedSid(code: string): boolean {
   return /^22|^42883/.test(code)
 }
 
-// Classes whose message the server builds from the statement's text and its own state. All values are parameters, so no data
-// can be in them; in the others (22 bad value, 23 constraint, P0 raised by a trigger, …) it can.
+// PostgreSQL builds the messages of these classes from the statement's text and its own state. The store sends all
+// data as parameters, so none is in them. In other classes it can be: 22 invalid value, 23 constraint, P0 trigger.
 const WITHOUT_DATA = /^(08|0A|25|26|28|3D|3F|40|42|53|55|57|58)/
 
-/** Whether the server's message can hold no data. */
+/** Whether the server's message cannot contain data. */
 export function hasNoData(code: string): boolean {
   return WITHOUT_DATA.test(code)
 }

@@ -1,80 +1,120 @@
-// The express-session contract: one short method per verb, each with a callback or, without one, a promise. Must not
-// know how a session is stored.
+// The contract with express-session: one short method per verb, each with a callback or, without one, a promise.
+// Must not know how a session is stored.
 
 import type { Session, SessionData, Store } from 'express-session'
-import { type Options, parseOptions, type Settings } from './options.ts'
+import type { Options } from './options.ts'
 import { type Callback, deliver, type Work } from './outcome.ts'
-import { type Entry, Sessions } from './sessions.ts'
+import type { Entry } from './session/entries.ts'
+import { Sessions } from './sessions.ts'
+import { parseOptions, type Settings } from './settings/settings.ts'
 
 type Request = Parameters<Store['createSession']>[0]
 
 /**
- * Every method without a callback returns a promise. Errors have a `code`: the SQLSTATE, that of the network, or
- * `STORE_TIMEOUT`, `STORE_BUSY`, `STORE_CLOSED`, `STORE_SID`, `STORE_SESSION`, `STORE_TTL`, `STORE_CONFLICT`, `STORE_MISMATCH`, `STORE_TLS`. None holds a sid, session
- * data or a credential. A `STORE_TIMEOUT` of a write leaves open whether it was stored.
+ * Every method returns a promise if it gets no callback. A callback is called exactly once.
+ *
+ * Every method can fail with:
+ *
+ * - `STORE_TIMEOUT`: it took longer than the option `timeout`. A write may or may not have been stored.
+ * - `STORE_BUSY`: too many operations are waiting already, because the server is away.
+ * - `STORE_CLOSED`: the store was closed before the call.
+ * - `STORE_MISMATCH`: the driver returned rows that were not asked for. None of them was used.
+ * - `STORE_TLS`, `STORE_PASSWORD`, `STORE_PROTOCOL`: no connection could be opened.
+ * - a SQLSTATE, or a code of the network or the driver such as `ECONNREFUSED`.
+ *
+ * Methods that take a sid also fail with `STORE_SID` if it is not a non-empty, well-formed string without NUL. Other
+ * codes are named at their methods. No error contains a sid, session data or a credential.
  */
 export interface PostgresStore extends Store {
-  /** The session, an object of its own for every call; null if there is no row or it has expired. */
+  /**
+   * Reads a session, as a new object for every call. Its cookie has the expiry of the row. Resolves with null if the
+   * row is absent or has expired. A locked row is read without waiting, as it was before the other transaction.
+   *
+   * Fails with `STORE_SESSION` if the row cannot be read as a session.
+   */
   get(sid: string): Promise<SessionData | null>
   get(sid: string, callback: Callback<SessionData | null> | undefined): void
 
   /**
-   * Stores the session until its cookie expires, or `ttl` seconds. One that came out of `get`, or that
-   * express-session made and saved once, is stored only while its row is there: if somebody destroyed it
-   * meanwhile, that is a success and nothing is stored. Any other object is stored in any case. The README
-   * says what holds after the session's expiry.
+   * Stores a session until its cookie expires, or for `ttl` seconds.
+   *
+   * A session that came out of `get`, or that express-session has made and saved once, only updates its row. If the
+   * row is absent because somebody destroyed it, nothing is stored, and that is a success. If it may be absent because
+   * it expired, the session is stored again. Any other object is stored whatever there is. If somebody else has locked
+   * the row, the save waits for it until the `timeout`.
+   *
+   * Fails with `STORE_SESSION` if the session cannot be turned into text, with `STORE_TTL` if the `ttl` function returns
+   * no number, and with `STORE_CONFLICT` as the option `onConflict` says.
    */
   set(sid: string, session: SessionData): Promise<void>
   set(sid: string, session: SessionData, callback: Callback | undefined): void
 
-  /** Moves the expiry of the row and nothing else. A row that is absent or expired stays so, which is a success. */
+  /**
+   * Moves the expiry of the row and changes nothing else. A row that is absent or has expired stays so, and that is a
+   * success. A locked row is waited for until the `timeout`. Fails with `STORE_TTL` as `set` does.
+   */
   touch(sid: string, session: SessionData): Promise<void>
   touch(sid: string, session: SessionData, callback: Callback | undefined): void
 
-  /** Deletes the row. That there is none is a success. */
+  /**
+   * Deletes the row. It is a success if the row is absent. A locked row is waited for until the `timeout`. A session
+   * loaded earlier cannot bring the row back.
+   */
   destroy(sid: string): Promise<void>
   destroy(sid: string, callback: Callback | undefined): void
 
-  /** All sessions that have not expired, in the order of their sids. For many, `entries()` needs less memory. */
+  /**
+   * Reads all sessions that have not expired, in the order of their sids. Rows that cannot be read are skipped, and
+   * reported to `errorLog`. For many sessions `entries()` needs less memory.
+   */
   all(): Promise<SessionData[]>
   all(callback: Callback<SessionData[]> | undefined): void
 
-  /** The number of sessions that have not expired. */
+  /** Counts the sessions that have not expired. */
   length(): Promise<number>
   length(callback: Callback<number> | undefined): void
 
-  /** The sids of all sessions that have not expired. */
+  /** Reads the sids of all sessions that have not expired, in their order. */
   ids(): Promise<string[]>
   ids(callback: Callback<string[]> | undefined): void
 
-  /** Deletes all rows, also those of other stores on the same table. */
+  /** Deletes all rows of the table, also those of other stores. Locked rows are waited for until the `timeout`. */
   clear(): Promise<void>
   clear(callback: Callback | undefined): void
 
   /**
-   * Deletes expired rows in batches and resolves with their number. Of many processes that prune at once one works; the
-   * others, and who finds a row locked, pass over it. The timer counts from here again.
+   * Deletes all expired rows, in batches, and resolves with their number. Locked rows are skipped. Of several processes
+   * that prune at once one works and the others delete nothing. The interval of the timer starts anew.
    */
   pruneSessions(): Promise<number>
   pruneSessions(callback: Callback<number> | undefined): void
 
-  /** All sessions that have not expired, page by page, in the order of their sids. */
+  /**
+   * Iterates over all sessions that have not expired, in the order of their sids, of which it fetches some at a time.
+   * Rows that cannot be read are skipped, and reported to `errorLog`. The `timeout` counts anew for each fetch.
+   * @example
+   * for await (const { sid, session, expires } of store.entries()) {
+   *   if (session.user === name) await store.destroy(sid)
+   * }
+   */
   entries(): AsyncGenerator<Entry, void, undefined>
 
-  /** Creates the table and its index if the table is not there. Any number of processes may do so at once. */
+  /** Creates the table and its index if the table does not exist. Any number of processes can do so at once. */
   createTable(): Promise<void>
 
   /**
-   * Stops the timer, refuses new operations with `STORE_CLOSED`, waits for those under way and closes the store's own
-   * connections; the instance given as `postgres` stays open. May be called again.
+   * Stops the timer, refuses new operations with `STORE_CLOSED`, waits for those under way, and closes the store's own
+   * connections. The instance given as `postgres` stays open. Never fails because of an operation, ends within about
+   * the `timeout`, and can be called more than once.
    */
   close(): Promise<void>
+  /** The same as `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>
 }
 
 export type PostgresStoreClass = new (options?: Options) => PostgresStore
 
-/** @param Base express-session's `Store`, known only at run time */
+/** @param Base the `Store` class of express-session, which is known only at run time */
 export function storeClass(Base: new () => Store): PostgresStoreClass {
   return class PostgresStore extends (Base as new (options: Options) => Store) {
     readonly #sessions: Sessions
@@ -88,7 +128,7 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
     }
 
     override get(sid: string, callback?: Callback<SessionData | null>): any {
-      return this.#deliver('get', (...how) => this.#sessions.get(sid, ...how), callback)
+      return this.#deliver('get', (...callbacks) => this.#sessions.get(sid, ...callbacks), callback)
     }
 
     override set(sid: string, session: SessionData, callback?: Callback): any {
@@ -139,7 +179,7 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
       return this.#sessions.close()
     }
 
-    /** express-session hands over what `get` gave and works on with the result: both are the same loaded session. */
+    /** express-session passes what `get` returned, and continues with the result. Both are the same loaded session. */
     override createSession(req: Request, session: SessionData): Session & SessionData {
       const created = super.createSession(req, session)
       this.#sessions.carry(session, created)

@@ -10,7 +10,7 @@ import { parse, parseIntoClientConfig } from 'pg-connection-string'
 import postgres from 'postgres'
 import { address } from '../src/connection/address.ts'
 import { lentOptions } from '../src/connection/driver.ts'
-import { parseOptions } from '../src/options.ts'
+import { parseOptions } from '../src/settings/settings.ts'
 import { promises } from './support/promise.ts'
 
 const test = promises('address')

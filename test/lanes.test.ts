@@ -38,7 +38,7 @@ function backend(options: Partial<QueueOptions<Op> & BatcherOptions<Op, string>>
       }),
     followUp: () => undefined,
     isOfOneMember: (error) => (error as Error).message === 'member',
-    isHeldUp: (error) => (error as Error).message === 'locked',
+    isLockTimeout: (error) => (error as Error).message === 'locked',
     isHeld: (answer) => answer === 'held',
     timedOut: () => new Error('late'),
     busy: () => new Error('busy'),
@@ -368,7 +368,7 @@ test('a promise that is never kept ends by its deadline, and its key is free aga
 test('what waits behind a task for all keys ends by its own time, and reads do not wait for it', async () => {
   const { lanes, sent } = backend({ timeoutMs: 100 })
   let end = () => {}
-  const task = lanes.exclusively(() => new Promise<void>((resolve) => (end = resolve)))
+  const task = lanes.runExclusive(() => new Promise<void>((resolve) => (end = resolve)))
   const behind = failure(lanes.submit('a', { verb: 'append' }))
   const reading = lanes.submit('b', { verb: 'read' })
   await tick()
@@ -392,16 +392,16 @@ test('a task for all keys runs after the writes submitted before, and before tho
   const append = (key: string) => lanes.submit(key, { verb: 'append' })
   const all = [
     append('a'),
-    lanes.exclusively(async () => {
+    lanes.runExclusive(async () => {
       await tick()
       log.push('first')
     }),
     append('b'),
     failure(lanes.submit('x', Promise.reject(new Error('broken')))),
-    failure(lanes.exclusively(async () => Promise.reject(new Error('no')))),
+    failure(lanes.runExclusive(async () => Promise.reject(new Error('no')))),
     append('c'),
     lanes.after(async () => void log.push('looked')),
-    lanes.exclusively(async () => void log.push('second')),
+    lanes.runExclusive(async () => void log.push('second')),
     append('d'),
   ]
   await Promise.all(all)
@@ -435,7 +435,7 @@ test('a task that only looks waits for earlier writes, and keeps no later one fr
 test('a write never folds into one that was submitted before a task for all keys', async () => {
   const { lanes, sent, keys } = backend()
   const first = lanes.submit('a', { verb: 'append', text: '1' })
-  const task = lanes.exclusively(async () => {})
+  const task = lanes.runExclusive(async () => {})
   const second = lanes.submit('a', { verb: 'append', text: '2' })
   await tick()
   sent[0]?.end()
@@ -453,10 +453,10 @@ test('a write never folds into one that was submitted before a task for all keys
 test('tasks count as waiting callers, and too many are refused', async () => {
   const { lanes } = backend({ maxWaiting: { callers: 2, weight: 10 } })
   let end = () => {}
-  const first = lanes.exclusively(() => new Promise<void>((resolve) => (end = resolve)))
+  const first = lanes.runExclusive(() => new Promise<void>((resolve) => (end = resolve)))
   const second = lanes.after(async () => {})
   assert.equal((await failure(lanes.after(async () => {}))).message, 'busy')
-  assert.equal((await failure(lanes.exclusively(async () => {}))).message, 'busy')
+  assert.equal((await failure(lanes.runExclusive(async () => {}))).message, 'busy')
   await tick()
   end()
   await Promise.all([first, second])

@@ -5,7 +5,7 @@ import session from 'express-session'
 import postgres from 'postgres'
 import { lentOptions } from '../src/connection/driver.ts'
 import connectPostgresSimple from '../src/index.ts'
-import { parseOptions } from '../src/options.ts'
+import { parseOptions } from '../src/settings/settings.ts'
 import { promises } from './support/promise.ts'
 import { Store } from './support/store.ts'
 

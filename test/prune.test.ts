@@ -131,7 +131,7 @@ const gone = (count: number, from = '') => ({ found: count, count, place: { from
 const only = (oldest: Deletes['oldest']): Deletes => ({
   oldest,
   next: () => assert.fail('no row is refused'),
-  onPages: async () => ({ count: 0, mine: false, pages: 0 }),
+  onPages: async () => ({ count: 0, isOurTurn: false, pages: 0 }),
 })
 
 test('the next prune begins an interval after the last one has ended, never before', async () => {
@@ -210,7 +210,7 @@ test('where nearly every page has an expired row, it goes page by page, and by e
       next: () => assert.fail('no row is refused'),
       async onPages(from, upTo) {
         log.push(`${from}-${upTo}`)
-        return { count: found.shift() as number, mine: true, pages: 990 }
+        return { count: found.shift() as number, isOurTurn: true, pages: 990 }
       },
     },
     10,
@@ -227,7 +227,7 @@ test('it ends where it is another’s turn', async () => {
     {
       oldest: async (limit) => gone(++batches < 5 ? limit : 0),
       next: () => assert.fail('no row is refused'),
-      onPages: async () => ({ count: 0, mine: false, pages: 990 }),
+      onPages: async () => ({ count: 0, isOurTurn: false, pages: 990 }),
     },
     10,
   )

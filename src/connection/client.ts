@@ -1,35 +1,36 @@
-// One connection at a time, opened when it is needed. Promises: one statement at a time, each ends by its
-// deadline, and none goes to a connection that is known or likely to be lost. Must not know the statements.
+// Runs one statement at a time on one connection, which it opens when needed. Promises that each statement ends by its
+// deadline, and that none is sent on a connection that is known or likely to be lost. Must not know the statements.
 
 import type { Sql } from 'postgres'
 import { startTimer, stopTimer } from '../clock.ts'
-import type { Place } from '../errors.ts'
+import type { Server } from '../errors.ts'
 import type { DriverOptions } from './driver.ts'
 import { Link } from './link.ts'
 import { answer, type Columns, greet, isAnswer, type Parameters, timeLeft } from './query.ts'
 
 export interface Client {
-  /** Where the last statement went, or was to go. */
-  readonly place: Place | undefined
-  /** A server has let it in, and nothing says that the connection was lost. */
+  /** The server of the last statement, or of the attempt to send it. */
+  readonly server: Server | undefined
+  /** Whether it is logged in, and nothing says that the connection was lost. */
   readonly isOpen: boolean
-  /** Every host has refused it since the last time that one let it in. */
+  /** Whether no host has let it log in since its last successful login. */
   readonly isShutOut: boolean
   /** @param until in ms of the monotonic clock */
   query(text: string, parameters: Parameters, until: number): Promise<Columns[]>
-  /** Gives the connection up, with what is on its way; the next query opens another. */
+  /** Drops the connection together with the statement under way. The next query opens another. */
   reset(): void
-  /** Says goodbye to the server. Nothing may be on its way. */
+  /** Closes the connection in an orderly way. No statement may be under way. */
   end(): Promise<void>
 }
 
-/** Runs on the connections of the app's instance, which stay the app's. */
+/** Runs statements on the connections of the app's instance, which it never closes. */
 export function sharedClient(sql: Sql<any>): Client {
+  /** How far the server's clock is ahead of ours; undefined until the server was greeted. */
   let aheadMs: number | undefined
   let isShutOut = false
   const { path, host, port, database } = (sql.options ?? {}) as unknown as Partial<DriverOptions>
   return {
-    place: host && { path, host: host.join(), port: port?.[0] as number, database },
+    server: host && { path, host: host.join(), port: port?.[0] as number, database },
     get isOpen() {
       return aheadMs !== undefined
     },
@@ -43,7 +44,8 @@ export function sharedClient(sql: Sql<any>): Client {
       try {
         return await answer(sql, text, parameters(timeLeft(until, aheadMs)), until, () => {})
       } catch (error) {
-        // Also after the instance has gone to another server, with another clock.
+        // Greet again before the next statement: the instance may have reconnected to another server, which has
+        // another clock.
         if (!isAnswer(error)) aheadMs = undefined
         throw error
       }
@@ -56,12 +58,12 @@ export function sharedClient(sql: Sql<any>): Client {
 export class OwnClient implements Client {
   readonly #options: DriverOptions
   #link: Link | undefined
-  /** Of several hosts, the one that is asked next. */
+  /** Which of the hosts is tried next. */
   #host = 0
-  /** Attempts in a row in which no host let it in. */
+  /** How many attempts to log in have failed since the last successful one. */
   #refusals = 0
+  // These two are by the wall clock, which goes on while the process or the machine is suspended.
   #retireAt = 0
-  /** By the wall clock: unlike timers, it goes on while the process or the machine is stopped. */
   #usedAt = 0
   #idle: NodeJS.Timeout | undefined
 
@@ -69,7 +71,7 @@ export class OwnClient implements Client {
     this.#options = options
   }
 
-  get place(): Place {
+  get server(): Server {
     const { path, host, port, database } = this.#options
     return { path, host: host[this.#host] as string, port: port[this.#host] as number, database }
   }
@@ -84,7 +86,7 @@ export class OwnClient implements Client {
 
   async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
     stopTimer(this.#idle)
-    // After so long the server, or a router on the way, may have dropped the connection without a word.
+    // After this long without use, the server or a router in between may have dropped the connection silently.
     if (this.#link?.isOver || Date.now() - this.#usedAt > this.#idleMs) this.reset()
     if (Date.now() > this.#retireAt) await this.end()
     this.#link ??= this.#openLink()
@@ -92,8 +94,8 @@ export class OwnClient implements Client {
     try {
       return await link.query(text, parameters, until)
     } catch (error) {
-      // Anything but the server's answer to this statement leaves the connection in doubt, and the driver with it: it
-      // gives the last words of a lost connection to the next statement.
+      // After any other error than the server's answer to this statement, the connection cannot be trusted: the driver
+      // (3.4.9) reports the last error of a lost connection as the error of the next statement.
       if (!isAnswer(error) && link === this.#link) {
         if (!link.wasOpen) this.#refusals++
         this.#host = (this.#host + 1) % this.#options.host.length
@@ -123,13 +125,13 @@ export class OwnClient implements Client {
     return (this.#options['idle_timeout'] || 60) * 1000
   }
 
-  /** Connects to a single host, so that the store knows which server a statement goes to. */
+  /** Gives the driver one host at a time, so that the store knows which server a statement goes to. */
   #openLink(): Link {
     const { host, port, max_lifetime: lifetime } = this.#options
     const seconds = typeof lifetime === 'function' ? lifetime() : lifetime
     this.#retireAt = seconds ? Date.now() + seconds * 1000 : Number.POSITIVE_INFINITY
-    const at = this.#host
-    // With several hosts the driver swallows the error when none of them answers.
-    return new Link({ ...this.#options, host: host.slice(at, at + 1), port: port.slice(at, at + 1) })
+    const i = this.#host
+    // With several hosts the driver (3.4.9) loses the error when none of them answers.
+    return new Link({ ...this.#options, host: host.slice(i, i + 1), port: port.slice(i, i + 1) })
   }
 }

@@ -1,16 +1,17 @@
-// What an app's postgres.js instance lends to the store: its settings, with all that could bend the store's rows
-// taken out. Leaves the instance as it is. Must not know what the store does with them.
+// The driver's options for the store's connections: those of the app's postgres.js instance or of an address,
+// without anything that could change the store's rows. Promises to leave the instance as it is. Must not know what
+// is sent on the connections.
 //
-// postgres.js 3.4 can hand the rows of one query to another when queries are pipelined on a connection and one of
-// them is bad; for a session store that is one user's session served to another. So the store's connections are its
-// own, and never pipelined.
+// Why connections of the store's own, without pipelining: when queries are pipelined on a connection and one of
+// them is malformed, postgres.js 3.4.9 can give the rows of one query to another. In a session store that serves
+// one user's session to another.
 
 import { isIP } from 'node:net'
 import postgres, { type Sql } from 'postgres'
-import type { Settings } from '../options.ts'
+import type { Settings } from '../settings/settings.ts'
 import { address } from './address.ts'
 
-/** postgres.js' options after parsing, as it keeps them in `sql.options`; more of them exist than its types say. */
+/** postgres.js' parsed options, as it keeps them in `sql.options`. Its types leave some of them out. */
 export type DriverOptions = Record<string, any> & { host: string[]; port: number[] }
 
 /**
@@ -19,22 +20,22 @@ export type DriverOptions = Record<string, any> & { host: string[]; port: number
  */
 export function lentOptions(settings: Settings): DriverOptions {
   if (settings.postgres) checkInstance(settings.postgres)
-  // Asked for its options only: an instance opens no connection before its first query.
-  const lender: Sql<any> = settings.postgres ?? postgres(address(settings) as object)
-  const options = lender.options as unknown as DriverOptions | undefined
+  // A new instance only parses the options here: it opens no connection before its first query.
+  const instance: Sql<any> = settings.postgres ?? postgres(address(settings) as object)
+  const options = instance.options as unknown as DriverOptions | undefined
   if (!Array.isArray(options?.host) || typeof options['shared'] !== 'object') {
     throw new TypeError(
-      'The settings of the instance given as `postgres` cannot be read: pass the one that postgres() returned, or ' +
-        '`isolate: false` to let the store work on its connections',
+      'The settings of the instance given as `postgres` cannot be read: pass the one that postgres() ' +
+        'returned, or `isolate: false` to let the store work on its connections',
     )
   }
-  // With several hosts, one that does not answer must leave time for the others.
-  const patienceMs =
+  // With several hosts, one that does not answer must leave time to try the others.
+  const connectTimeoutMs =
     options.host.length > 1 ? settings.timeoutMs / (2 * options.host.length) : settings.timeoutMs
   return {
     ...options,
     max: 1,
-    // Undocumented, and the only value that really puts one query at a time on a connection.
+    // Undocumented. With any other value postgres.js 3.4.9 still puts a second query on a busy connection.
     max_pipeline: 0,
     ssl: verified(options['ssl'], options.host),
     connection: named(options['connection']),
@@ -49,42 +50,46 @@ export function lentOptions(settings: Settings): DriverOptions {
     onnotify: undefined,
     onclose: undefined,
     onparameter: undefined,
-    // The store goes to the primary in any case. The driver's own check lets a standby pass, or a rejection escape.
+    // The store checks by itself that it talks to the primary. The driver's check (3.4.9) can accept a standby,
+    // or leave a rejection unhandled.
     target_session_attrs: null,
-    connect_timeout: Math.min(Number(options['connect_timeout'] || 30), patienceMs / 1000),
+    connect_timeout: Math.min(Number(options['connect_timeout'] || 30), connectTimeoutMs / 1000),
     backoff: (retries: number) => Math.min(0.05 * retries, 0.25),
   }
 }
 
-/** The driver compares the certificate of a server that is given by IP address with the name `localhost`. */
+/**
+ * Adds the host to the options of TLS where the server is given by IP address. Without it the driver (3.4.9) compares
+ * the certificate with the name `localhost`.
+ */
 function verified(ssl: unknown, [host, ...others]: string[]): unknown {
   const verifies = ssl === true || ssl === 'verify-full' || (typeof ssl === 'object' && ssl)
   if (!verifies || others.length > 0 || !isIP(host ?? '')) return ssl
   return { host, ...(typeof ssl === 'object' && ssl) }
 }
 
-/** Connections carry the store's name unless the app chose one: nobody chose the driver's. */
+/** Names connections after the store, unless the app chose a name. `postgres.js` is the driver's default. */
 function named(connection: { application_name?: string }): object {
   const { application_name: name = 'postgres.js' } = connection
   return { ...connection, application_name: name === 'postgres.js' ? 'connect-postgres-simple' : name }
 }
 
-/** @throws TypeError if the store's statements would be changed on the instance's own connections */
+/** @throws TypeError if the instance would change the store's parameters or rows on its own connections */
 export function checkShareable(sql: Sql<any>): void {
   checkInstance(sql)
   const { transform, parsers, serializers } = (sql.options ?? {}) as unknown as Partial<DriverOptions>
   const text = 'a_b "C"'
-  // `text`, which all parameters and most columns are, and `varchar`, which the sids of most tables are.
+  // 25 is `text`, the type of all parameters and most columns; 1043 is `varchar`, the type of most tables' sids.
   const isChanged = [25, 1043].some((type) => {
     const written = serializers?.[25]?.(text) ?? text
     const read = parsers?.[type]?.(written) ?? written
-    const given = transform?.value?.from?.(read, { name: 'sid', type, table: 0, number: 0 }) ?? read
-    return given !== text
+    const received = transform?.value?.from?.(read, { name: 'sid', type, table: 0, number: 0 }) ?? read
+    return received !== text
   })
   if (transform?.row?.from || isChanged) {
     throw new TypeError(
-      'The instance given as `postgres` changes text or rows by `transform` or `types`, which `isolate: false` cannot ' +
-        'shield from: leave `isolate` at true, or pass an instance without them',
+      'The instance given as `postgres` changes text or rows by `transform` or `types`, which `isolate: false` ' +
+        'cannot shield from: leave `isolate` at true, or pass an instance without them',
     )
   }
 }

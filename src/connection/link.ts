@@ -1,30 +1,33 @@
-// One connection to PostgreSQL, from its opening to its end. Promises: each statement ends by its deadline,
-// and a missed deadline ends the connection. Keeps no process alive. Must not know what the statements are.
+// One connection to PostgreSQL, from its opening to its end. Promises that each statement ends by its deadline, that a
+// missed deadline ends the connection, and that an idle connection keeps no process alive. Must not know what the
+// statements are.
 //
-// The driver only speaks the protocol. It gets a socket that is already connected and encrypted, and is never
-// told to end: it would write to a socket that is gone, or wait for timers that a test has replaced.
+// The driver only speaks the protocol. It gets a socket that is already connected and encrypted. Its own `end` is never
+// called: in 3.4.9 it can write to a socket that is gone, or wait for timers that a test has replaced.
 
 import { Socket } from 'node:net'
 import postgres, { type Sql } from 'postgres'
 import { startTimer, stopTimer, withRealTimers } from '../clock.ts'
-import { noPassword, WayError } from '../errors.ts'
+import { ConnectionError, noPassword } from '../errors.ts'
 import type { DriverOptions } from './driver.ts'
 import { agrees, encrypted, once, secured } from './encryption.ts'
 import { answer, type Columns, greet, type Parameters, timeLeft } from './query.ts'
 import { checked, dead, hangUp, layer } from './sockets.ts'
 
-const GOODBYE = Buffer.from([0x58, 0, 0, 0, 4])
+// PostgreSQL's Terminate message.
+const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4])
 
 export class Link {
   readonly #options: DriverOptions
   readonly #sql: Sql
   #socket: Socket | undefined
-  /** Why it ended. */
+  /** Why the connection ended; undefined until then. */
   #over: Error | undefined
-  #asked = false
-  /** How far the server's clock is ahead; known once the server was greeted. */
+  /** Whether the driver was given its one socket. */
+  #gaveSocket = false
+  /** How far the server's clock is ahead of ours; undefined until the server was greeted. */
   #aheadMs: number | undefined
-  #patience: NodeJS.Timeout | undefined
+  #loginTimer: NodeJS.Timeout | undefined
 
   /** @param options with one host */
   constructor(options: DriverOptions) {
@@ -32,19 +35,20 @@ export class Link {
     this.#sql = connectedByRealTimers(
       postgres({
         ...options,
-        // The link does all of this itself.
+        // These are done here, not by the driver.
         ssl: false,
         connect_timeout: null,
         idle_timeout: null,
         max_lifetime: null,
-        // The driver writes into these objects.
+        // The driver writes into these objects, so each connection has its own.
         parameters: {},
         shared: { retries: 0, typeArrayMap: {} },
         socket: () => {
-          // The driver reconnects at once when a connection is closed before it is ready, hundreds of times a
-          // second and without an end. Fail the query instead, so that the pool backs off.
-          if (this.#asked) return dead(new WayError('CONNECTION_CLOSED', 'The connection was closed'))
-          this.#asked = true
+          // When a connection is closed before it is ready, the driver (3.4.9) reconnects at once, hundreds of
+          // times a second and without end. Fail the query instead, so that the pool backs off.
+          if (this.#gaveSocket)
+            return dead(new ConnectionError('CONNECTION_CLOSED', 'The connection was closed'))
+          this.#gaveSocket = true
           return this.#open()
         },
         pass: () => this.#password(options['pass']),
@@ -52,7 +56,7 @@ export class Link {
     )
   }
 
-  /** The server has let it in; it may be over by now. */
+  /** Whether it was ever logged in. It may have ended since. */
   get wasOpen(): boolean {
     return this.#aheadMs !== undefined
   }
@@ -65,31 +69,31 @@ export class Link {
   async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
     const giveUp = () => this.giveUp()
     if (this.#aheadMs === undefined) {
-      const late = new WayError('CONNECT_TIMEOUT', 'The server did not let the store in in time')
-      const patienceMs = this.#options['connect_timeout'] * 1000
-      this.#patience = startTimer(() => this.giveUp(late), patienceMs).unref()
+      const late = new ConnectionError('CONNECT_TIMEOUT', 'The server did not let the store in in time')
+      const loginMs = this.#options['connect_timeout'] * 1000
+      this.#loginTimer = startTimer(() => this.giveUp(late), loginMs).unref()
       try {
         this.#aheadMs = await greet(this.#sql, until, giveUp)
       } finally {
-        stopTimer(this.#patience)
+        stopTimer(this.#loginTimer)
       }
     }
     return answer(this.#sql, text, parameters(timeLeft(until, this.#aheadMs)), until, giveUp)
   }
 
-  /** Ends the connection at once. @param why the error of the statement under way */
-  giveUp(why: unknown = new WayError('CONNECTION_CLOSED', 'The connection was given up')): void {
-    this.#over ??= why instanceof Error ? why : new Error('The socket could not be had')
-    stopTimer(this.#patience)
+  /** Ends the connection at once. @param reason fails the statement under way */
+  giveUp(reason: unknown = new ConnectionError('CONNECTION_CLOSED', 'The connection was given up')): void {
+    this.#over ??= reason instanceof Error ? reason : new Error('The socket could not be had')
+    stopTimer(this.#loginTimer)
     if (this.#socket) hangUp(this.#socket, this.#over)
   }
 
-  /** Says goodbye to the server. Nothing may be on its way. */
+  /** Closes the connection in an orderly way. No statement may be under way. */
   async end(): Promise<void> {
     const socket = this.#socket
     if (!socket || socket.destroyed || !this.wasOpen) return this.giveUp()
-    this.#over = new WayError('CONNECTION_CLOSED', 'The connection was ended')
-    socket.end(GOODBYE)
+    this.#over = new ConnectionError('CONNECTION_CLOSED', 'The connection was ended')
+    socket.end(TERMINATE)
     await new Promise<void>((resolve) => {
       const timer = startTimer(() => this.giveUp(), 1000)
       socket.once('close', () => {
@@ -100,16 +104,16 @@ export class Link {
   }
 
   async #open(): Promise<Socket> {
-    const { host, port, path, ssl, sslnegotiation, socket: borrow } = this.#options
-    const to = { host: host[0] as string, port: port[0] as number, noDelay: true }
+    const { host, port, path, ssl, sslnegotiation, socket: openByApp } = this.#options
+    const server = { host: host[0] as string, port: port[0] as number, noDelay: true }
     try {
-      const tcp: Socket = borrow ? await borrow(this.#options) : new Socket()
-      this.#hold(tcp)
-      if (!borrow) await once(tcp.connect(path ? { path } : to), 'connect')
+      const tcp: Socket = openByApp ? await openByApp(this.#options) : new Socket()
+      this.#adopt(tcp)
+      if (!openByApp) await once(tcp.connect(path ? { path } : server), 'connect')
       const direct = sslnegotiation === 'direct'
       if (ssl && (direct || (await agrees(tcp, ssl)))) {
-        const secure = layer(encrypted(tcp, to.host, ssl, direct), tcp)
-        this.#hold(secure)
+        const secure = layer(encrypted(tcp, server.host, ssl, direct), tcp)
+        this.#adopt(secure)
         await secured(secure)
       }
       return checked(this.#socket as Socket)
@@ -119,11 +123,14 @@ export class Link {
     }
   }
 
-  /** The driver's sockets hold the process; these do not: a query holds it, by the timer of its deadline. */
-  #hold(socket: Socket): void {
-    // The driver removes its listeners before the last error of a socket can come.
+  /**
+   * Takes the socket over, to be ended with the connection. It keeps no process alive; while a query is under way the
+   * timer of its deadline does.
+   */
+  #adopt(socket: Socket): void {
+    // A socket can emit an error after the driver has removed its listeners, which would be uncaught.
     this.#socket = socket.on('error', () => {})
-    // An app can give any stream, and not all have it.
+    // An app's own `socket` option can return any stream, and not every stream has this method.
     socket.unref?.()
     if (this.#over) {
       hangUp(socket, this.#over)
@@ -132,8 +139,8 @@ export class Link {
   }
 
   /**
-   * A function that fails or takes long would end the process in the driver, by an unhandled rejection or
-   * exception.
+   * Calls the app's password function instead of letting the driver call it. In the driver (3.4.9) a function that fails
+   * or takes long ends the process, by an unhandled rejection or an uncaught exception.
    */
   async #password(pass: string | (() => string | Promise<string>)): Promise<string> {
     try {
@@ -142,20 +149,20 @@ export class Link {
     } catch (error) {
       this.giveUp(noPassword(error))
     }
-    // The driver would write any answer to a socket that is gone.
+    // Never resolve: the driver would write the password to a socket that is gone.
     return new Promise(() => {})
   }
 }
 
 /**
- * The driver starts each connection by the process's `setTimeout`, which never fires where a test has
- * replaced it.
+ * Lets the first query, which opens the connection, see the real `setTimeout`. The driver (3.4.9) opens connections by
+ * the global one, which never fires while a test has replaced it by a fake.
  */
 function connectedByRealTimers(sql: Sql): Sql {
   const { unsafe } = sql
-  sql.unsafe = ((...given: [string]) => {
+  sql.unsafe = ((...args: [string]) => {
     sql.unsafe = unsafe
-    const query = unsafe(...given) as ReturnType<typeof unsafe> & { handler: (started: unknown) => void }
+    const query = unsafe(...args) as ReturnType<typeof unsafe> & { handler: (started: unknown) => void }
     const { handler } = query
     query.handler = (started) => withRealTimers(() => handler(started))
     return query

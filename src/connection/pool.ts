@@ -1,39 +1,40 @@
-// Statements in, rows out, through a few connections. Promises: what fails on the way is tried again until the
-// deadline; what fails for good comes out as an error without data. Must not know sessions.
+// Runs statements on a fixed number of connections. Promises that a statement which fails because of the connection is
+// tried again until its deadline, and that one which fails for good rejects with an error without data. Reports once
+// that no server can be reached, and once that one can be again. Must not know what the statements mean.
 
 import { inBackground, monotonicMs, pause } from '../clock.ts'
-import { at, type StoreError, timedOut, withoutData } from '../errors.ts'
-import type { Settings } from '../options.ts'
+import { inWords, type StoreError, timedOut, withoutData } from '../errors.ts'
+import type { Settings } from '../settings/settings.ts'
 import { isTransient, PROTOCOL_VIOLATION } from '../sqlstate.ts'
 import { type Client, OwnClient, sharedClient } from './client.ts'
 import { checkShareable, lentOptions } from './driver.ts'
 import type { Columns, Parameters } from './query.ts'
 
-// What the network and the driver call it when the way to the server is lost.
-const OF_THE_WAY = new Set(
+// The codes of the network and of the driver for a connection that could not be made or was lost.
+const OF_THE_CONNECTION = new Set(
   [
     'CONNECTION_CLOSED CONNECT_TIMEOUT ECONNREFUSED ECONNRESET EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH',
     'EHOSTDOWN EAI_AGAIN ENOTFOUND STORE_PASSWORD STORE_PROTOCOL',
   ].flatMap((codes) => codes.split(' ')),
 )
 
-type Outcome = { rows: Columns[] } | { failed: StoreError; again: boolean }
+type Attempt = { rows: Columns[] } | { error: StoreError; retryable: boolean }
 
 export class Pool {
   readonly #clients: readonly Client[]
   readonly #idle: Client[]
   readonly #waiting: ((client: Client) => void)[] = []
-  /** Attempts that failed since the last one that did not. */
+  /** How many attempts have failed since the last successful one, of all statements together. */
   #failures = 0
   #closed = false
   readonly #log: Settings['errorLog']
-  /** The reported reason why no connection can be had; undefined while connections can be had. */
+  /** Why no server can be reached, as reported; undefined while one can be. */
   #away: StoreError | undefined
 
   /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
   constructor(settings: Settings) {
     this.#log = settings.errorLog
-    this.#clients = openers(settings)
+    this.#clients = createClients(settings)
     this.#idle = [...this.#clients]
   }
 
@@ -42,46 +43,46 @@ export class Pool {
    * @throws StoreError with the SQLSTATE or the network's code, or STORE_TIMEOUT
    */
   query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
-    // The sockets and timers that this may need belong to no request, and outlive the one that asks.
+    // In the background, because the sockets and timers that this may open outlive the request that asks.
     return inBackground(() => this.#query(text, parameters, until))
   }
 
   async #query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
     for (let last: StoreError | undefined; ; ) {
-      const outcome = await this.#attempt(text, parameters, until)
-      if ('rows' in outcome) {
+      const attempt = await this.#attempt(text, parameters, until)
+      if ('rows' in attempt) {
         this.#failures = 0
-        return outcome.rows
+        return attempt.rows
       }
-      const { failed, again } = outcome
-      // The time may be over in the middle of an attempt: why the one before failed says more.
-      if (failed.code === 'STORE_TIMEOUT') throw last ? timedOut(last) : failed
-      last = failed
-      if (!again || this.#closed) throw failed
-      // At first nearly at once, for the one connection that was lost; then growing, for a server that is away. Of all
-      // statements together: what comes new while it is away need not find that out again.
+      const { error, retryable } = attempt
+      // When the deadline passes during an attempt, the error of the attempt before says more.
+      if (error.code === 'STORE_TIMEOUT') throw last ? timedOut(last) : error
+      last = error
+      if (!retryable || this.#closed) throw error
+      // The first pause is short, for one connection that was lost. Later ones grow, for a server that is away. The
+      // count is shared, so that new statements do not start with short pauses while it is away.
       const pauseMs = Math.min(5 * 3 ** this.#failures++, 250) * (0.5 + Math.random() / 2)
       if (monotonicMs() + pauseMs >= until) throw timedOut(last)
       await pause(pauseMs)
     }
   }
 
-  async #attempt(text: string, parameters: Parameters, until: number): Promise<Outcome> {
+  async #attempt(text: string, parameters: Parameters, until: number): Promise<Attempt> {
     const client = this.#idle.pop() ?? (await new Promise<Client>((take) => this.#waiting.push(take)))
-    const { place } = client
+    const { server } = client
     try {
       if (monotonicMs() >= until) throw timedOut()
       const rows = await client.query(text, parameters, until)
-      if (this.#away) this.#log(`PostgreSQL can be reached again${at(place)}`, undefined)
+      if (this.#away) this.#log(`PostgreSQL can be reached again${inWords(server)}`, undefined)
       this.#away = undefined
       return { rows }
-    } catch (error) {
-      const failed = withoutData(error, place)
+    } catch (failure) {
+      const error = withoutData(failure, server)
       if (!this.#away && client.isShutOut && !this.#clients.some(({ isOpen }) => isOpen)) {
-        this.#away = failed
-        this.#log('PostgreSQL cannot be reached', failed)
+        this.#away = error
+        this.#log('PostgreSQL cannot be reached', error)
       }
-      return { failed, again: isRetryable(failed.code, error) }
+      return { error, retryable: isRetryable(error) }
     } finally {
       const next = this.#waiting.shift()
       if (next) next(client)
@@ -89,35 +90,35 @@ export class Pool {
     }
   }
 
-  /** No connection can be had, and `errorLog` was told. */
+  /** Whether no server can be reached, and `errorLog` was told so. */
   get isAway(): boolean {
     return this.#away !== undefined
   }
 
   /** The error for a caller whose statement was never sent. */
   timedOut(): StoreError {
-    return this.#away ? timedOut(this.#away) : withoutData(timedOut(), this.#clients[0]?.place)
+    return this.#away ? timedOut(this.#away) : withoutData(timedOut(), this.#clients[0]?.server)
   }
 
-  /** Gives up all connections of the store's own, for when one of them answered what was not asked. */
+  /** Drops all connections of the store's own, after one of them gave rows that were not asked for. */
   replace(): void {
     for (const client of this.#clients) client.reset()
   }
 
-  /** Nothing may be on its way. Closes only what the store opened. */
+  /** Closes the store's own connections. No statement may be under way. */
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all(this.#clients.map((client) => client.end()))
   }
 }
 
-/** All statements of the store may run twice, as they set absolute values. */
-function isRetryable(code: string, error: unknown): boolean {
-  const isOfPooler = code === PROTOCOL_VIOLATION && (error as { severity?: string }).severity === 'FATAL'
-  return OF_THE_WAY.has(code) || isTransient(code) || isOfPooler
+/** Every statement of the store may run twice, because it sets absolute values. */
+function isRetryable({ code, severity }: StoreError): boolean {
+  const isOfPooler = code === PROTOCOL_VIOLATION && severity === 'FATAL'
+  return OF_THE_CONNECTION.has(code) || isTransient(code) || isOfPooler
 }
 
-function openers(settings: Settings): Client[] {
+function createClients(settings: Settings): Client[] {
   const { postgres: sql, isolate, max } = settings
   if (sql && !isolate) {
     checkShareable(sql)

@@ -1,12 +1,13 @@
-// One statement through the driver: parameters in, rows out, or an error by the deadline. Promises rows that are whole.
-// Must not know whose the connection is, nor what the statement means, but for the greeting that each connection begins with.
+// Runs one statement through the driver. Promises an answer or an error by the deadline, and that the rows are
+// complete. Must not know whose the connection is, nor what a statement means, except for the greeting, the first
+// statement on each connection.
 
 import type { Sql } from 'postgres'
 import { monotonicMs, soon, startTimer, stopTimer } from '../clock.ts'
 import { mismatch, StoreError, timedOut } from '../errors.ts'
 import { READ_ONLY, STATEMENT_LATE } from '../sqlstate.ts'
 
-/** Whether the server is a standby, and its clock in seconds since 1970. */
+/** Asks whether the server is a standby, and for its clock in seconds since 1970. */
 const GREETING = `
   select pg_catalog.pg_is_in_recovery()::text,
     pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::text`
@@ -14,28 +15,32 @@ const GREETING = `
 /** The columns of one row, as text. */
 export type Columns = readonly (string | null)[]
 
-/** What is left for a statement when it is sent. */
+/** The time that a statement has left when it is sent. */
 export interface TimeLeft {
   readonly leftMs: number
-  /** When it must have taken effect, by the clock of the server: in seconds since 1970, as text. */
+  /** By when it must have taken effect, by the server's clock: in seconds since 1970, as text. */
   readonly latest: string
 }
 
-/** Made for each attempt. */
+/** Called for each attempt, as the values depend on the time left. */
 export type Parameters = (time: TimeLeft) => readonly string[]
 
-/** Not an answer of a server that is no longer the primary, or by whose clock time has gone wrong: another connection may do. */
+/**
+ * Whether the server answered this statement with an error. Does not count errors after which another connection can
+ * help: the server is no longer the primary, or the store's estimate of its clock is wrong.
+ */
 export function isAnswer(error: unknown): boolean {
   const { severity, code } = error as { severity?: string; code?: string }
   return severity === 'ERROR' && code !== READ_ONLY && code !== STATEMENT_LATE
 }
 
 /**
- * How far the clock of the server is ahead of ours, in ms. Rather less than it is: what the server then takes for the end
- * of an operation is never after its end here.
+ * Resolves with the server's clock minus ours, in ms. It is biased low, by the time the answer takes, so that the server's
+ * deadline never falls after ours.
  *
- * A standby answers what is only read, and later than the primary has it: a user who has just logged in would be logged out.
- * @throws StoreError 25006, as for a write
+ * Refuses a standby. A standby would answer reads, but lags behind the primary: a user who has just logged in would
+ * be logged out.
+ * @throws StoreError 25006 for a standby, the code with which it also refuses writes
  */
 export async function greet(sql: Sql<any>, until: number, giveUp: () => void): Promise<number> {
   const [row] = await answer(sql, GREETING, [], until, giveUp)
@@ -50,7 +55,7 @@ export function timeLeft(until: number, aheadMs: number): TimeLeft {
   return { leftMs: until - monotonicMs(), latest: String((until + aheadMs) / 1000) }
 }
 
-/** @param giveUp called when the time is over: what is on its way is not wanted any more */
+/** @param giveUp is called when the deadline has passed, to drop the connection with the statement under way */
 export function answer(
   sql: Sql<any>,
   text: string,
@@ -60,13 +65,14 @@ export function answer(
 ): Promise<Columns[]> {
   return new Promise<Columns[]>((resolve, reject) => {
     let ended = false
-    const late = () => {
+    const expire = () => {
       if (ended) return
       giveUp()
       reject(timedOut())
     }
-    // Not at once: where something else kept the event loop from running, the answer may lie in the socket.
-    const timer = startTimer(() => soon(late), until - monotonicMs())
+    // `soon` lets an answer that has already arrived be read first. After something has blocked the event loop, Node
+    // runs timers before it reads sockets.
+    const timer = startTimer(() => soon(expire), until - monotonicMs())
     sql
       .unsafe(text, [...parameters], { prepare: true })
       .values()
@@ -80,12 +86,12 @@ export function answer(
 }
 
 /**
- * `text` and `varchar`: every statement gives these only. Not so the rows of another, or sids of a type of
- * their own.
+ * The types `text` and `varchar`. Every statement of the store returns only these. Other types mean that the rows are
+ * another statement's, or that the sids have a type of their own.
  */
 const TEXT: readonly unknown[] = [25, 1043]
 
-/** What the driver gives as the result of a statement, or of several in one text. */
+/** What the driver resolves with. */
 interface Result extends ReadonlyArray<unknown> {
   readonly count?: number
   readonly command?: string | null
@@ -93,16 +99,17 @@ interface Result extends ReadonlyArray<unknown> {
 }
 
 /**
- * The rows of a result. After a statement that failed midway the driver puts the next rows behind holes, and after a message
- * too many from the server it gives a result before there is one: "no rows" would be a user logged out.
+ * The rows of a result, if it is complete. The driver (3.4.9) can give incomplete ones: after a statement that failed
+ * midway the array of the next rows starts with holes, and after a surplus message from the server it resolves before
+ * the result has come. To take that for "no rows" would log a user out.
  *
- * The columns are taken out of the driver's arrays: V8 learns to make those in the old space, where each would keep its
- * strings alive until the next full garbage collection.
- * @throws StoreError STORE_MISMATCH
+ * The columns are moved out of the driver's arrays into new ones. V8 learns to allocate the driver's arrays in the old
+ * space, where each would keep its strings alive until the next full garbage collection (seen on Node 20.20).
+ * @throws StoreError STORE_MISMATCH if it is not complete
  */
 function rowsOf(result: Result): Columns[] {
   const rows: Columns[] = []
-  // Passes over holes.
+  // `forEach` skips holes.
   result.forEach((row) => {
     rows.push((row as (string | null)[]).splice(0))
   })

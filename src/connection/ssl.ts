@@ -1,13 +1,14 @@
-// What `sslmode` and its like mean, in node-postgres' sense: whatever encrypts also verifies, but for `no-verify`. Gives the
-// options of node:tls, `true` for its defaults, or false for no encryption. Must not know where they come from.
+// Turns `ssl`, `sslmode` and related parameters into options of node:tls: `true` for its defaults, false for no
+// encryption. Means by them what node-postgres does: every mode that encrypts also verifies the server, except
+// `no-verify`. Must not know what the connection is for.
 
 import { readFileSync } from 'node:fs'
 
 const MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify']
 
-/** From the `ssl` of a connection object or a URL. */
+/** From `ssl`, a key of a connection object or a parameter of a URL. */
 export function sslOf(ssl: unknown): boolean | object {
-  // The key by name: a pool hides it from enumeration, and the driver copies what is enumerable.
+  // `key` is copied by name: node-postgres' pool makes it non-enumerable, and the driver copies enumerable keys only.
   if (typeof ssl === 'object' && ssl) return 'key' in ssl ? { ...ssl, key: ssl.key } : ssl
   if (typeof ssl !== 'string') return Boolean(ssl)
   if (ssl === 'true' || ssl === '1') return true
@@ -16,12 +17,12 @@ export function sslOf(ssl: unknown): boolean | object {
   throw new TypeError('Expected `ssl` to be true, false, no-verify, or an object of options for node:tls')
 }
 
-/** PGSSLMODE; what it does not know is as if it was not there. */
+/** From PGSSLMODE. `allow` and unknown modes count as not set. */
 export function sslOfEnvironment({ PGSSLMODE: mode = '' }: NodeJS.ProcessEnv): boolean | object | undefined {
   return mode === 'allow' || !MODES.includes(mode) ? undefined : sslOfMode(mode)
 }
 
-/** From the parameters of a URL; undefined where they say nothing of it. */
+/** From the parameters of a URL; undefined if none of them is about encryption. */
 export function sslOfParameters(all: Record<string, string | undefined>): boolean | object | undefined {
   const { ssl, sslmode, sslcert, sslkey, sslrootcert, sslnegotiation, uselibpqcompat } = all
   const files = {
@@ -33,7 +34,7 @@ export function sslOfParameters(all: Record<string, string | undefined>): boolea
   if (mode === false) return false
   if (mode !== undefined || Object.keys(files).length > 0)
     return { ...files, ...(typeof mode === 'object' && mode) }
-  // Encryption from the first byte is encryption.
+  // `sslnegotiation=direct` alone asks for encryption, too.
   return ssl === undefined ? (sslnegotiation === 'direct' ? true : undefined) : sslOf(ssl)
 }
 
@@ -43,7 +44,7 @@ function sslOfMode(mode: string | undefined): boolean | object | undefined {
   return mode === 'no-verify' ? { rejectUnauthorized: false } : true
 }
 
-/** What psql means by the mode; node-postgres does so when asked by `uselibpqcompat=true`. */
+/** What psql means by the mode. node-postgres does the same for `uselibpqcompat=true`. */
 function libpqMode(
   mode: string | undefined,
   rootCertificate: string | undefined,

@@ -1,26 +1,27 @@
-// A connection URL, as node-postgres understands it. Gives the keys of node-postgres' connection object.
-// Must not know what becomes of them.
+// Parses a connection URL, with the meaning it has for node-postgres, into the keys of node-postgres' connection
+// object. Promises that no error quotes the URL. Must not know what the keys are used for.
 
 import { sslOfParameters } from './ssl.ts'
 
 export type Keys = Record<string, any>
 
+/** Splits lines of words that are separated by spaces. */
 export const words = (...lines: string[]): string[] => lines.flatMap((line) => line.split(' '))
 
-/** Sent to the server when a connection starts, under the same name. */
+/** Settings that are sent to the server when a connection starts, under the same name. */
 export const SENT: readonly string[] = words(
   'application_name options statement_timeout lock_timeout idle_in_transaction_session_timeout',
 )
 
-/** Parameters that say how to reach the server, beside those of encryption. */
-const TAKEN = words(
+/** Parameters that are read from a URL, beside those about encryption. */
+const READ = words(
   ...SENT,
   'user password database port fallback_application_name connect_timeout sslnegotiation',
 )
 
 /**
- * Parameters that URLs carry for libpq, poolers and other drivers. node-postgres takes no notice of them, or
- * has made `ssl` of them, and they are no settings of a server's session.
+ * Parameters that URLs carry for libpq, poolers and other drivers. node-postgres ignores them, or has turned them into
+ * `ssl`. The server knows no settings of these names.
  */
 export const IGNORED: readonly string[] = words(
   'channel_binding db dbname encoding gssdelegation gssencmode gsslib hostaddr keepalives keepalives_count',
@@ -35,7 +36,7 @@ export const IGNORED: readonly string[] = words(
 
 /**
  * From `postgres://user:password@host:port/database?…`, `socket:/directory?db=…`, or `/directory database`.
- * @throws TypeError that does not quote the URL, as it holds a password
+ * @throws TypeError that does not quote the URL, as a URL contains a password
  */
 export function fromUrl(url: unknown): Keys {
   const text = String(url)
@@ -62,13 +63,13 @@ export function fromUrl(url: unknown): Keys {
     throw new TypeError(
       'Expected the connection string to be a URL such as postgres://user@host:5432/database',
     )
-  const [, user, password, where, database, query] = parts
+  const [, user, password, hosts, database, query] = parts
   return {
     ...part('user', user),
     ...part('password', password),
-    // decodeURI, as in node-postgres: a %2F stays as it is.
+    // decodeURI, as in node-postgres: it leaves a %2F as it is.
     ...(database && { database: decoded(database, decodeURI) }),
-    ...(where && { hosts: where.split(',').map(hostAndPort) }),
+    ...(hosts && { hosts: hosts.split(',').map(hostAndPort) }),
     ...parameters(query),
   }
 }
@@ -77,7 +78,7 @@ function part(key: string, text: string | undefined): Keys {
   return text ? { [key]: decoded(text) } : {}
 }
 
-/** A percent sign that escapes nothing stands for itself, as in node-postgres. */
+/** Decodes what is escaped by `%`. A percent sign that escapes nothing stands for itself, as in node-postgres. */
 function decoded(text: string, decode = decodeURIComponent): string {
   try {
     return decode(text.replaceAll(/%(?![0-9a-f]{2})/gi, '%25'))
@@ -88,8 +89,8 @@ function decoded(text: string, decode = decodeURIComponent): string {
 
 /** An IPv6 address stands in brackets. */
 function hostAndPort(text: string): { host: string; port?: string } {
-  const [, six, other, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? []
-  const host = six ?? decoded(other ?? '')
+  const [, ipv6, other, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? []
+  const host = ipv6 ?? decoded(other ?? '')
   if (!host)
     throw new TypeError(
       'Expected a host in the connection string, such as postgres://user@host:5432/database',
@@ -100,7 +101,7 @@ function hostAndPort(text: string): { host: string; port?: string } {
 function parameters(query: string | undefined): Keys {
   const all: Keys = Object.fromEntries(new URLSearchParams(query))
   const keys: Keys = {}
-  for (const key of TAKEN) if (all[key] !== undefined) keys[key] = all[key]
+  for (const key of READ) if (all[key] !== undefined) keys[key] = all[key]
   if (all['host'] !== undefined) Object.assign(keys, { hosts: undefined, host: all['host'] })
   const ssl = sslOfParameters(all)
   return ssl === undefined ? keys : { ...keys, ssl }

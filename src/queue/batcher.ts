@@ -1,51 +1,57 @@
-// Turns concurrent operations on keys into batches. Promises: operations on one key take effect in the order submitted, in
-// whatever lane they travel; an idle lane sends without waiting for company; and one that somebody else keeps from being
-// done, or that fails for what it holds, concerns no other.
-// Must not know what an operation means, nor SQL, nor Postgres.
+// Sends jobs that are ready, in batches. Promises: a batch holds operations of one verb on distinct keys; an
+// idle lane sends at once instead of waiting for more jobs; and a job that fails for its own data, or whose
+// row somebody else holds, delays or fails no other. Must not know what an operation means, nor SQL.
+//
+// Up to `lanes.read` batches of reads and `lanes.write` batches of writes are under way at once. Jobs whose
+// row somebody else holds have a lane of their own: it sends one batch at a time, after a pause.
 
-import type { Ends, Entry, Sender } from './queue.ts'
+import type { Job, JobResults, Sender } from './job.ts'
 import type { Time } from './time.ts'
 
 export interface Batch<Op> {
-  /** All of one verb, of distinct keys. */
+  /** Distinct. */
   readonly keys: readonly string[]
+  /** One for each key, all of one verb. */
   readonly ops: readonly Op[]
   /** When the last caller stops waiting, in ms of the monotonic clock. */
   readonly until: number
-  /** Leave out what somebody else holds, and say so, instead of waiting for it. */
+  /** Whether to skip what somebody else holds, and to say so in the answer, instead of waiting for it. */
   readonly passesOverHeld: boolean
 }
 
 export interface BatcherOptions<Op, Answer> {
   readonly time: Time
-  /** How many batches of each kind may be on their way at once. */
+  /** How many batches of each kind may be under way at once. */
   readonly lanes: { readonly read: number; readonly write: number }
-  /** A batch is closed at this many keys, or when its size exceeds this; one key always fits. */
+  /** A batch is closed at this many keys. */
   readonly maxKeys: number
+  /** A batch is closed before its size exceeds this; a batch of one key may exceed it. */
   readonly maxSize: number
   isRead(op: Op): boolean
-  /** What an operation adds to the size of a batch, or of its answer. */
+  /** What an operation adds to the size of its batch, or of the batch's answer. */
   size(op: Op): number
-  /** How long after it was found held an operation is tried again. */
+  /** How long to wait before a job is tried again whose row somebody else held. */
   readonly heldPauseMs: number
-  /** Answers in the order of the keys. */
+  /** Resolves with the answers, in the order of the keys. */
   run(batch: Batch<Op>): Promise<readonly Answer[]>
   /**
-   * What has to follow an answer before the operation is done, if anything: its callers wait on, and so does what was
-   * submitted after it. Rejects with what the callers are told.
+   * What has to be done after this answer before the operation is complete, if anything. Callers, and later
+   * operations on the key, wait for it. If it rejects, the callers get its error.
    */
   followUp(op: Op, answer: Answer): Promise<Op> | undefined
-  /** Whether a batch failed with this because of what one of its members holds. */
+  /** Whether this error of a batch may come from the data of one of its members. */
   isOfOneMember(error: unknown): boolean
-  /** Whether it failed because somebody else holds what one of its keys needs. */
-  isHeldUp(error: unknown): boolean
-  /** Whether the key was passed over for that. */
+  /** Whether a row lock was not granted in time. */
+  isLockTimeout(error: unknown): boolean
+  /** Whether this answer says that the key was skipped because somebody else held its row. */
   isHeld(answer: Answer): boolean
 }
 
 interface Lane<Op, Answer> {
-  free: number
-  ready: Entry<Op, Answer>[]
+  /** How many more batches may be under way. */
+  freeSlots: number
+  jobs: Job<Op, Answer>[]
+  /** Whether a turn is scheduled that sends what it holds. */
   scheduled: boolean
 }
 
@@ -53,38 +59,40 @@ type LaneName = 'read' | 'write' | 'held'
 
 export class Batcher<Op extends { readonly verb: string }, Answer> implements Sender<Op, Answer> {
   readonly #options: BatcherOptions<Op, Answer>
-  readonly #ends: Ends<Op, Answer>
+  readonly #results: JobResults<Op, Answer>
   readonly #lanes: Readonly<Record<LaneName, Lane<Op, Answer>>>
 
-  constructor(options: BatcherOptions<Op, Answer>, ends: Ends<Op, Answer>) {
+  constructor(options: BatcherOptions<Op, Answer>, results: JobResults<Op, Answer>) {
     this.#options = options
-    this.#ends = ends
-    const lane = (free: number): Lane<Op, Answer> => ({ free, ready: [], scheduled: false })
+    this.#results = results
+    const lane = (freeSlots: number): Lane<Op, Answer> => ({ freeSlots, jobs: [], scheduled: false })
     this.#lanes = { read: lane(options.lanes.read), write: lane(options.lanes.write), held: lane(1) }
   }
 
-  add(entry: Entry<Op, Answer>): void {
-    const lane = entry.held ? 'held' : this.#options.isRead(entry.op as Op) ? 'read' : 'write'
-    this.#lanes[lane].ready.push(entry)
+  add(job: Job<Op, Answer>): void {
+    const lane = job.held ? 'held' : this.#options.isRead(job.op as Op) ? 'read' : 'write'
+    this.#lanes[lane].jobs.push(job)
     this.#schedule(lane)
   }
 
   /**
-   * After what the event loop has at hand, so that the requests that came in together travel together. What is held is not
-   * waited for in the server, where it would keep a connection from others: it is asked for again after a pause.
+   * Sends the lane's jobs once the event loop has handled what it has already received, so that requests which
+   * came in together are sent together.
+   *
+   * Held jobs are sent after a pause instead. Waiting for the lock in the server would keep a connection busy.
    */
   #schedule(name: LaneName): void {
     const lane = this.#lanes[name]
-    if (lane.scheduled || lane.ready.length === 0) return
+    if (lane.scheduled || lane.jobs.length === 0) return
     lane.scheduled = true
     const send = () => {
       lane.scheduled = false
-      while (lane.free > 0 && lane.ready.length > 0) {
-        const batch = this.#take(lane)
+      while (lane.freeSlots > 0 && lane.jobs.length > 0) {
+        const batch = this.#takeBatch(lane)
         if (batch.length === 0) return
-        lane.free--
+        lane.freeSlots--
         void this.#send(batch, name === 'held').finally(() => {
-          lane.free++
+          lane.freeSlots++
           this.#schedule(name)
         })
       }
@@ -94,80 +102,79 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
     else time.soon(send)
   }
 
-  /** The entries of one verb that have been ready longest, as many as fit. */
-  #take(lane: Lane<Op, Answer>): Entry<Op, Answer>[] {
+  /** Takes out the jobs of one verb that have been ready longest, as many as fit. Drops jobs without callers. */
+  #takeBatch(lane: Lane<Op, Answer>): Job<Op, Answer>[] {
     const { maxKeys, maxSize, size } = this.#options
-    const batch: Entry<Op, Answer>[] = []
-    const others: Entry<Op, Answer>[] = []
+    const batch: Job<Op, Answer>[] = []
+    const rest: Job<Op, Answer>[] = []
     let total = 0
     let full = false
-    for (const entry of lane.ready) {
-      if (entry.callers.length === 0) continue
-      const op = entry.op as Op
+    for (const job of lane.jobs) {
+      if (job.callers.length === 0) continue
+      const op = job.op as Op
       const [first] = batch
       if (first && (full || op.verb !== first.op?.verb)) {
-        others.push(entry)
+        rest.push(job)
         continue
       }
       total += size(op)
       full = total >= maxSize || batch.length + 1 === maxKeys
       if (first && total > maxSize) {
-        others.push(entry)
+        rest.push(job)
         continue
       }
-      entry.sent = true
-      batch.push(entry)
+      job.sent = true
+      batch.push(job)
     }
-    lane.ready = others
+    lane.jobs = rest
     return batch
   }
 
-  async #send(batch: Entry<Op, Answer>[], passesOverHeld: boolean): Promise<void> {
-    const { run, isOfOneMember, isHeldUp, isHeld } = this.#options
+  async #send(batch: Job<Op, Answer>[], passesOverHeld: boolean): Promise<void> {
+    const { run, isOfOneMember, isLockTimeout, isHeld } = this.#options
     try {
       const answers = await run({
-        keys: batch.map((entry) => entry.key),
-        ops: batch.map((entry) => entry.op as Op),
-        // Callers come in the order of time: the last of an entry waits longest.
-        until: Math.max(...batch.map((entry) => entry.callers.at(-1)?.until ?? 0)),
+        keys: batch.map((job) => job.key),
+        ops: batch.map((job) => job.op as Op),
+        // A job's callers are in the order in which they came, so its last one waits longest.
+        until: Math.max(...batch.map((job) => job.callers.at(-1)?.until ?? 0)),
         passesOverHeld,
       })
-      for (const [i, entry] of batch.entries()) {
+      for (const [i, job] of batch.entries()) {
         const answer = answers[i] as Answer
-        if (passesOverHeld && isHeld(answer)) this.#hold(entry)
-        else this.#answered(entry, answer)
+        if (passesOverHeld && isHeld(answer)) this.#retryHeld(job)
+        else this.#complete(job, answer)
       }
     } catch (error) {
-      const isHeldUpNow = isHeldUp(error)
-      if (batch.length > 1 && isHeldUpNow && !passesOverHeld) {
+      const lockTimedOut = isLockTimeout(error)
+      if (batch.length > 1 && lockTimedOut && !passesOverHeld) {
         await this.#send(batch, true)
-      } else if (batch.length > 1 && (isHeldUpNow || isOfOneMember(error))) {
-        // Halves, and halves of the half that fails: only the one at fault is concerned, after few statements.
+      } else if (batch.length > 1 && (lockTimedOut || isOfOneMember(error))) {
+        // Halve the batch until the member at fault stands alone. The others succeed after few statements.
         const half = batch.length >> 1
         await this.#send(batch.slice(0, half), passesOverHeld)
         await this.#send(batch.slice(half), passesOverHeld)
       } else {
-        for (const entry of batch) {
-          if (isHeldUpNow) this.#hold(entry)
-          else this.#ends.fail(entry, error)
+        for (const job of batch) {
+          if (lockTimedOut) this.#retryHeld(job)
+          else this.#results.fail(job, error)
         }
       }
     }
   }
 
-  /** To be tried again, in a batch of its like. */
-  #hold(entry: Entry<Op, Answer>): void {
-    entry.held = true
-    this.#ends.requeue(entry, entry.op as Op)
+  #retryHeld(job: Job<Op, Answer>): void {
+    job.held = true
+    this.#results.requeue(job, job.op as Op)
   }
 
-  #answered(entry: Entry<Op, Answer>, answer: Answer): void {
-    entry.held = false
-    const followUp = this.#options.followUp(entry.op as Op, answer)
-    if (!followUp) this.#ends.answer(entry, answer)
+  #complete(job: Job<Op, Answer>, answer: Answer): void {
+    job.held = false
+    const followUp = this.#options.followUp(job.op as Op, answer)
+    if (!followUp) this.#results.answer(job, answer)
     followUp?.then(
-      (op) => this.#ends.requeue(entry, op),
-      (error) => this.#ends.fail(entry, error),
+      (op) => this.#results.requeue(job, op),
+      (error) => this.#results.fail(job, error),
     )
   }
 }

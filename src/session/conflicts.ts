@@ -1,20 +1,29 @@
-// What a save becomes where `onConflict` compares: its first operation, and the one that has to follow each
-// answer. Must not know how an operation is sent.
+// The operations of a save that compares (`onConflict` is `merge` or `error`): the first one, and the one that has to
+// follow each answer. Must not know how an operation is sent.
+//
+//   replace: the row holds what is expected  -> stored
+//            it holds something else          -> replace, of what it holds now (merge), or STORE_CONFLICT (error)
+//            there is no row                  -> insert if it may have expired; otherwise it was destroyed: done
+//   insert:  there was no row                 -> stored
+//            there is one                     -> replace, or for a new session upsert
 
-import type { Columns } from '../connection/query.ts'
 import { conflict } from '../errors.ts'
-import type { Settings } from '../options.ts'
+import type { Settings } from '../settings/settings.ts'
 import type { Operation, Replace } from '../table/operations.ts'
+import type { Answer } from '../table/results.ts'
 import type { Loaded } from './loaded.ts'
 import { merge } from './merge.ts'
 import { encode, parse } from './text.ts'
 
-// No row holds this text, as it is no JSON: the first answer then tells what the row does hold.
+// No row holds this text, as it is not JSON. A replace of it changes nothing, and its answer says what the row holds.
 const UNKNOWN = ' '
 
 const never = () => false
 
-/** @param mayBeMissing whether the row can be missing without a logout; asked when it was not found */
+/**
+ * The first operation of a save.
+ * @param mayBeMissing whether the row can be missing without a logout; called when it was not found
+ */
 export function replaceOf(
   loaded: Loaded,
   save: Pick<Replace, 'sess' | 'expire' | 'aliveAt'>,
@@ -26,50 +35,49 @@ export function replaceOf(
     verb: !texts && mayBeMissing() ? 'insert' : 'replace',
     was: texts && texts.base === texts.row ? texts.row : UNKNOWN,
     mine: save.sess,
-    lastKnown: () => loaded.texts,
+    lastKnownTexts: () => loaded.texts,
     mayBeMissing,
   }
 }
 
-/** The text of the row that a save has just stored. Undefined if a destroy took its place. */
-export function storedText(answer: Columns | undefined): string | undefined {
+/** The text of the row that a save has just stored. Undefined if a destroy was folded over the save. */
+export function storedText(answer: Answer): string | undefined {
   return answer && answer.length > 1 ? (answer.at(-1) as string) : undefined
 }
 
-/** What has to follow an answer before the save is done, if anything. */
+/** The operation that has to follow an answer before the save is complete, if any. */
 export function followUp(
   op: Replace,
-  answer: Columns | undefined,
+  answer: Answer,
   settings: Pick<Settings, 'onConflict' | 'serializer'>,
 ): Promise<Operation> | undefined {
-  // A row that was seen and is missing later was destroyed.
-  const seen: Replace = { ...op, verb: 'replace', mayBeMissing: never }
+  // The row exists. If it is missing at the next attempt, it was destroyed.
+  const ofExisting: Replace = { ...op, verb: 'replace', mayBeMissing: never }
   if (op.verb === 'insert') {
     if (answer) return undefined
     const { mine: sess, expire, aliveAt } = op
-    // A new session is stored whatever there is.
-    return Promise.resolve(op.lastKnown() ? seen : { verb: 'upsert', sess, expire, aliveAt })
+    // A new session is stored whatever the row holds.
+    return Promise.resolve(op.lastKnownTexts() ? ofExisting : { verb: 'upsert', sess, expire, aliveAt })
   }
   if (!answer) return op.mayBeMissing() ? Promise.resolve({ ...op, verb: 'insert' }) : undefined
-  return answer[1] === 'true' ? undefined : resolve(seen, answer[2] as string, settings)
+  return answer[1] === 'true' ? undefined : replaceAfterConflict(ofExisting, answer[2] as string, settings)
 }
 
-/** @param row what it holds, which is not what was expected */
-async function resolve(
+/** @param row the text that the row holds, which is not the expected one */
+async function replaceAfterConflict(
   op: Replace,
   row: string,
   { onConflict, serializer }: Pick<Settings, 'onConflict' | 'serializer'>,
 ): Promise<Operation> {
-  // Asked this late because an earlier save of the same request may have ended meanwhile; it is no conflict.
-  const known = op.lastKnown()
-  const merges = onConflict === 'merge' && known !== undefined
-  if (!known || (known.row === row && (!merges || known.base === row))) {
+  // Read only now: an earlier save of the same request may have ended meanwhile, which is no conflict.
+  const texts = op.lastKnownTexts()
+  const merges = onConflict === 'merge' && texts !== undefined
+  if (!texts || (texts.row === row && (!merges || texts.base === row))) {
     return { ...op, sess: op.mine, was: row }
   }
   if (!merges) throw conflict()
-  // What this request changed, applied to what the row holds.
   const [base, mine, theirs] = await Promise.all(
-    [known.base, op.mine, row].map((text) => parse(text, serializer)),
+    [texts.base, op.mine, row].map((text) => parse(text, serializer)),
   )
   return { ...op, sess: await encode(merge(base!, mine!, theirs!), serializer), was: row }
 }

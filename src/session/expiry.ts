@@ -1,13 +1,17 @@
-// When a session ends. Pure but for the clock on the wall. Must not know tables, statements or connections.
+// When a session expires. Reads the wall clock and has no other effects. Must not know tables or statements.
 
 import type { SessionData } from 'express-session'
 import { StoreError } from '../errors.ts'
-import type { Settings } from '../options.ts'
+import type { Settings } from '../settings/settings.ts'
 
-// The last second a Date can hold. PostgreSQL's timestamps reach further, so everything within is accepted by both.
+// The last second that a Date can represent. PostgreSQL's timestamps reach further, so it accepts all of them.
 const END_OF_TIME = 8.64e12
 
-/** Seconds since 1970 at which the session ends: with its cookie, or `ttl` from now if the cookie has no valid `expires`. */
+/**
+ * When the session expires, in seconds since 1970: with its cookie, or `ttl` seconds from now if the cookie has no valid
+ * `expires`.
+ * @throws StoreError STORE_TTL if the `ttl` function returns no number, or what it throws
+ */
 export function expireAt(session: SessionData, sid: string, ttl: Settings['ttl']): number {
   const expires: unknown = session?.cookie?.expires
   const cookieMs = expires ? timeOf(expires) : Number.NaN
@@ -15,11 +19,12 @@ export function expireAt(session: SessionData, sid: string, ttl: Settings['ttl']
   return Math.max(0, Math.min(Math.ceil(endMs / 1000), END_OF_TIME))
 }
 
-/** In ms since 1970; NaN for what is no date, also where that throws, as an object without a prototype does. */
+/** In ms since 1970; NaN for anything that is no date. */
 function timeOf(expires: unknown): number {
   try {
     return new Date(expires as string).getTime()
   } catch {
+    // An object without a prototype cannot be converted.
     return Number.NaN
   }
 }
@@ -35,14 +40,19 @@ function lifetimeMs(session: SessionData, sid: string, ttl: Settings['ttl']): nu
   return seconds * 1000
 }
 
-export function dated(session: SessionData, expire: number): SessionData | null {
+/**
+ * The session with the row's expiry in its cookie, if the cookie has one.
+ * @param expire of the row, in seconds since 1970
+ * @returns null if the cookie has expired
+ */
+export function withExpiryOfRow(session: SessionData, expire: number): SessionData | null {
   const { cookie } = session
   if (!cookie?.expires) return session
   const cookieMs = timeOf(cookie.expires)
-  // The row's expiry is the cookie's, rounded up: nobody has moved it, and the cookie knows it better.
+  // The row's expiry is the cookie's, rounded up to a second. No touch has moved it, and the cookie has the milliseconds.
   if (Math.ceil(cookieMs / 1000) === expire) return cookieMs > Date.now() ? session : null
   const expires = new Date(expire * 1000)
-  // An 'infinity' in the column is no Date. A string, as JSON has it: express-session makes the Date.
+  // `infinity` in the column is no valid Date. The value is a string, as in JSON; express-session makes a Date of it.
   if (!Number.isNaN(expires.getTime())) cookie.expires = expires.toISOString() as unknown as Date
   return session
 }

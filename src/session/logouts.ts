@@ -1,27 +1,28 @@
-// Which sids this process has logged out lately. Promises that no logout is overlooked: where one may be
+// Remembers which sids this process has logged out. Promises that no logout is overlooked: if one may have been
 // forgotten, the answer is that there was one. Must not know sessions, rows or when anything expires.
 
-/** At least so many logouts are remembered by their sid. */
+/** How many of the latest logouts are remembered by their sid, at least. */
 const REMEMBERED = 50_000
 
 export class Logouts {
   readonly #remembered: number
   #count = 0
   /**
-   * The number of each sid's last logout. Two generations: when the later one is full, the earlier one is
-   * forgotten. Objects, not Maps: a sid is often a slice of a header, which a key of a Map keeps alive.
+   * The number of each sid's last logout, in two generations: when the later one is full, the earlier one is forgotten.
+   * They are objects, not Maps: a sid is often a slice of a request's header, and a Map's key keeps the whole header
+   * alive, where an object's key is a copy (seen on Node 20.20).
    */
   #later: Record<string, number> = Object.create(null)
   #earlier: Record<string, number> = Object.create(null)
   #laterBegan = 0
-  /** The number of the last logout that may be forgotten. */
+  /** The number of the latest logout that may have been forgotten. */
   #forgotten = 0
 
   constructor(remembered: number = REMEMBERED) {
     this.#remembered = remembered
   }
 
-  /** How many logouts there were. A caller that keeps this number can ask later what happened since. */
+  /** How many logouts there were. A caller can keep this number, to ask later what happened since. */
   get count(): number {
     return this.#count
   }
@@ -36,7 +37,7 @@ export class Logouts {
     this.#later[sid] = ++this.#count
   }
 
-  /** Logs out everybody. */
+  /** Counts as a logout of every sid. */
   addAll(): void {
     this.#count++
     this.#forgotten = this.#count
@@ -45,11 +46,11 @@ export class Logouts {
     this.#earlier = Object.create(null)
   }
 
-  /** @param count when the session was loaded */
+  /** Whether the sid was logged out since. @param count the value of `count` when the session was loaded */
   since(count: number, sid: string): boolean {
     return (this.#later[sid] ?? this.#earlier[sid] ?? this.#forgotten) > count
   }
 }
 
-/** One for all stores of the process, as two of them may be on one table. */
+/** Shared by all stores of the process, as two of them may use the same table. */
 export const logouts: Logouts = new Logouts()

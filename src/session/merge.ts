@@ -1,13 +1,14 @@
-// What a session becomes when two requests changed it. Pure: must not know rows or texts.
+// Merges the changes that two requests made to one session. A pure function: must not know rows or texts.
 
 import { isDeepStrictEqual } from 'node:util'
 import type { SessionData } from 'express-session'
 
 /**
- * Three-way, by top-level key: the session as it is now, with what this request changed, added or deleted. Where both
- * changed a key, this request wins. The expiry of the cookie is no change of it: the later one stays.
+ * A three-way merge by top-level key: the session as the row now holds it, with the keys that this request changed,
+ * added or deleted. If both changed a key, this request wins. The cookie's `expires` is merged on its own: the later
+ * one wins.
  * @param base what this request loaded
- * @param mine what it saves
+ * @param mine what this request saves
  * @param theirs what the row holds now
  */
 export function merge(base: SessionData, mine: SessionData, theirs: SessionData): SessionData {
@@ -19,11 +20,11 @@ export function merge(base: SessionData, mine: SessionData, theirs: SessionData)
     else merged!.delete(key)
   }
   const cookie = merged!.get('cookie') as SessionData['cookie'] | undefined
-  const [ours, others] = [mine.cookie?.expires, cookie?.expires]
-  if (cookie && ours && others && new Date(ours) > new Date(others)) {
-    merged!.set('cookie', { ...cookie, expires: ours })
+  const [myExpires, theirExpires] = [mine.cookie?.expires, cookie?.expires]
+  if (cookie && myExpires && theirExpires && new Date(myExpires) > new Date(theirExpires)) {
+    merged!.set('cookie', { ...cookie, expires: myExpires })
   }
-  // Not by assignment: a key may be `__proto__`.
+  // `fromEntries` instead of assignment, because a key may be `__proto__`.
   return Object.fromEntries(merged!) as unknown as SessionData
 }
 

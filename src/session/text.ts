@@ -1,19 +1,19 @@
-// A session as the text in its row, and back. Promises an error without data where that cannot be. Must not know rows,
-// expiry or who loaded what.
+// Turns a session into the text of its row, and back. Promises that its errors contain no session data. Must not know
+// rows, or which request loaded what.
 
 import type { SessionData } from 'express-session'
 import { StoreError } from '../errors.ts'
 import type { Serializer } from '../options.ts'
-import { dated } from './expiry.ts'
+import { withExpiryOfRow } from './expiry.ts'
 
-/** The text to store. Is a promise only where the serializer is async. */
+/** The text to store; a promise only if the serializer is async. */
 export function encode(session: SessionData, serializer: Serializer): string | Promise<string> {
   if (typeof session !== 'object' || session === null) throw unserializable('it is not an object')
   let text: string | Promise<string>
   try {
     text = serializer.stringify(session)
   } catch {
-    // The error of JSON.stringify names properties, that of another serializer may hold anything: neither is passed on.
+    // The error is not passed on: JSON.stringify names properties in it, and another serializer may put anything in it.
     throw unserializable('stringify threw: a circular reference, a BigInt, or a toJSON that throws')
   }
   if (typeof text === 'string') return checkText(text)
@@ -30,15 +30,15 @@ function checkText(text: unknown): string {
   return text
 }
 
-function unserializable(why: string): StoreError {
-  return new StoreError('STORE_SESSION', `The session cannot be stored: ${why}`)
+function unserializable(reason: string): StoreError {
+  return new StoreError('STORE_SESSION', `The session cannot be stored: ${reason}`)
 }
 
 /**
- * A session object of its own for each call. Where the cookie has an expiry it is set to that of the row: a touch moves
- * only the row's, and a save of the older one would rewind it. Is a promise only where the serializer is async.
+ * The session of a row, a new object for each call; a promise only if the serializer is async. If its cookie has an
+ * expiry, that is set to the row's. A touch changes only the row's, and saving an older one would move it back.
  * @param expire of the row, in seconds since 1970
- * @returns null if its cookie has expired, which ends within the row's last second
+ * @returns null if the cookie has expired, which it does within the last second of the row's lifetime
  */
 export function decode(
   text: string,
@@ -46,10 +46,12 @@ export function decode(
   serializer: Serializer,
 ): SessionData | null | Promise<SessionData | null> {
   const session = parse(text, serializer)
-  return session instanceof Promise ? session.then((known) => dated(known, expire)) : dated(session, expire)
+  return session instanceof Promise
+    ? session.then((parsed) => withExpiryOfRow(parsed, expire))
+    : withExpiryOfRow(session, expire)
 }
 
-/** The session that a text stands for. Is a promise only where the serializer is async. */
+/** The session that a text stands for; a promise only if the serializer is async. */
 export function parse(text: string, serializer: Serializer): SessionData | Promise<SessionData> {
   let session: SessionData | Promise<SessionData>
   try {
@@ -69,6 +71,6 @@ function checkSession(session: SessionData): SessionData {
   return session
 }
 
-export function unreadable(why: string): StoreError {
-  return new StoreError('STORE_SESSION', `The row does not hold a session that can be read: ${why}`)
+export function unreadable(reason: string): StoreError {
+  return new StoreError('STORE_SESSION', `The row does not hold a session that can be read: ${reason}`)
 }

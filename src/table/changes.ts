@@ -1,34 +1,38 @@
-// The statements that change the rows of a batch. Promises that batches which run at once cannot deadlock, and that a change
-// that was given up takes no effect later. Must not know who sends them or why.
+// The statements that change the rows of a batch. Promises that concurrent batches cannot deadlock, and that a change
+// which the store has given up takes no effect later. Must not know who sends them or why.
 //
-// Locks: a batch takes its row locks in the order of the sids, in one pass, so two batches cannot wait for each other.
-// None waits for a lock of a row longer than it is told. Each change has a second form, which passes over the rows that
-// somebody else has locked, and names them: it costs a second lookup, so it is for when the first was held up.
+// Locks: a batch takes its row locks in one pass, in the order of the sids, so no two batches can wait for each other.
+// No batch waits for a row lock longer than `lockWaitMs`. Each change has a second form that skips the rows which
+// somebody else has locked, and says which. It needs a second lookup, so it is used only after a lock timeout.
 //
-// Late: a write that the store has given up must not take effect after a later one, where it waited for a lock of the whole
-// table, or its bytes on their way. So each row that is written is first held against the clock.
+// Late writes: a write that the store has given up must not take effect after a later write of the same session. It
+// could, if it had waited for a lock of the whole table, or if its bytes had been delayed in the network. So the
+// server's clock is checked against the write's deadline after the locks were taken.
 
 import { type Pieces, type Statement, statement } from './sql.ts'
 
 export type Change = 'upsert' | 'update' | 'replace' | 'touch' | 'destroy'
 
-/** @param passesOver the second form */
+/** @param passesOver whether to give the second form, which skips locked rows */
 export function changes(
   table: string,
-  { seconds, expiry, setting, patience, inTime, lockedInTime, list, sids, asked, held }: Pieces,
+  { seconds, expiry, setting, lockTimeout, inTime, lockedInTime, list, sids, asked, held }: Pieces,
   passesOver: boolean,
 ): Readonly<Record<Change, Statement>> {
   const lock = (strength: string) => `for ${strength} of s${passesOver ? ' skip locked' : ''}`
   const isPassedOver = 'not exists (select from locked l where l.sid = s.sid)'
-  /** @param rows from where, and which: those that are not in `locked` are locked by somebody else */
-  const answered = ($: Readonly<Record<'separator' | 'sids', string>>, change: string, rows: string) =>
+  /**
+   * Lets a change return the sids of its rows; in the second form also those of the rows that it skipped.
+   * @param rows the `from` and `where` of the rows to change: those of them that are not in `locked` were skipped
+   */
+  const returning = ($: Readonly<Record<'separator' | 'sids', string>>, change: string, rows: string) =>
     passesOver
       ? `, changed as (${change}) select ${asked($, 's')}, ${held} ${rows} and ${isPassedOver}`
       : `${change} returning ${asked($, 's')}`
 
   return {
     upsert: statement(['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'texts'], ($) => {
-      const rows = `from ${table} s where s.sid = any(${sids($)}) and ${patience($.lockWaitMs)}`
+      const rows = `from ${table} s where s.sid = any(${sids($)}) and ${lockTimeout($.lockWaitMs)}`
       const insert = (which: string) => `
       insert into ${table} as s (sid, sess, expire)
       select o.sid, o.sess::json, ${seconds('o.expire')}
@@ -36,7 +40,7 @@ export function changes(
       where ${which} and ${inTime($.latest)}
       order by o.sid
       on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire where ${inTime($.latest)}`
-      if (!passesOver) return `${insert(patience($.lockWaitMs))} returning ${asked($, 's')}`
+      if (!passesOver) return `${insert(lockTimeout($.lockWaitMs))} returning ${asked($, 's')}`
       return `
       with locked as (
         select s.sid ${rows} order by s.sid ${lock('no key update')}
@@ -51,13 +55,13 @@ export function changes(
         from unnest(${sids($)}, ${list($, $.expiries)}, ${list($, $.aliveAts)}, ${list($, $.texts)})
           as o(sid, expire, alive_at, sess)
         join ${table} s on s.sid = o.sid
-        where ${expiry} >= ${seconds('o.alive_at')} and ${patience($.lockWaitMs)}`
+        where ${expiry} >= ${seconds('o.alive_at')} and ${lockTimeout($.lockWaitMs)}`
       return `
       with locked as (
         select s.sid, o.sess, o.expire ${rows}
         order by o.sid ${lock('no key update')}
       )
-      ${answered(
+      ${returning(
         $,
         `
       update ${table} s
@@ -69,17 +73,18 @@ export function changes(
     }),
 
     /**
-     * An update of the rows that hold the texts `was`. Gives, of each row that is alive, whether it was replaced, and the
-     * text it holds then. One that holds the new text already may have it from an attempt whose answer was lost.
+     * Updates the rows that hold the texts `was`. Returns for each row that is alive whether it was replaced, and the
+     * text that it holds afterwards. A row that already holds the new text counts as replaced: an earlier attempt may
+     * have written it, whose answer was lost.
      */
     replace: statement(
       ['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'aliveAts', 'texts', 'was'],
       ($) => {
         const rows = `
-        from unnest(${[sids($), ...[$.expiries, $.aliveAts, $.texts, $.was].map((each) => list($, each))]})
+        from unnest(${[sids($), ...[$.expiries, $.aliveAts, $.texts, $.was].map((texts) => list($, texts))]})
           as o(sid, expire, alive_at, sess, was)
         join ${table} s on s.sid = o.sid
-        where ${expiry} >= ${seconds('o.alive_at')} and ${patience($.lockWaitMs)}`
+        where ${expiry} >= ${seconds('o.alive_at')} and ${lockTimeout($.lockWaitMs)}`
         return `
       with locked as (
         select s.sid, s.sess::text as held, o.sess, o.was, o.expire ${rows}
@@ -98,22 +103,22 @@ export function changes(
     ),
 
     /**
-     * Answers before the change is on disk: a server that crashes can lose the last half second of touches, so that a
-     * session ends as much earlier, but no save. A row that has the expiry is left as it is: what one page asks for in the
-     * same second, from many processes, is written once.
+     * Commits without waiting for the disk. If the server crashes, about the last half second of touches can be lost, so
+     * that sessions end that much earlier; no save is lost. A row that already has the expiry is not written: requests
+     * of one page that reach several processes within a second cause one write.
      */
     touch: statement(['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'aliveAts'], ($) => {
       const rows = `
         from unnest(${sids($)}, ${list($, $.expiries)}, ${list($, $.aliveAts)}) as o(sid, expire, alive_at)
         join ${table} s on s.sid = o.sid
         where ${expiry} >= ${seconds('o.alive_at')} and ${expiry} <> ${seconds('o.expire')}
-          and ${patience($.lockWaitMs)} and ${setting('synchronous_commit', "'off'")}`
+          and ${lockTimeout($.lockWaitMs)} and ${setting('synchronous_commit', "'off'")}`
       return `
       with locked as (
         select s.sid, o.expire ${rows}
         order by o.sid ${lock('no key update')}
       )
-      ${answered(
+      ${returning(
         $,
         `
       update ${table} s
@@ -127,13 +132,13 @@ export function changes(
     destroy: statement(['separator', 'sids', 'latest', 'lockWaitMs'], ($) => {
       const rows = `
         from ${table} s
-        where s.sid = any(${sids($)}) and ${patience($.lockWaitMs)}`
+        where s.sid = any(${sids($)}) and ${lockTimeout($.lockWaitMs)}`
       return `
       with locked as (
         select s.sid ${rows}
         order by s.sid ${lock('update')}
       )
-      ${answered(
+      ${returning(
         $,
         `
       delete from ${table} s

@@ -1,5 +1,5 @@
-// The table's definition, its creation by any number of processes at once, and the type that its sids have
-// where it was made by somebody else. Must not know how a statement is sent.
+// The table's definition, its creation, and the type of the sids in an existing table. Promises that any number of
+// processes can create it at once. Must not know how a statement is sent.
 
 import type { Columns } from '../connection/query.ts'
 import { codeOf } from '../errors.ts'
@@ -8,7 +8,7 @@ import { type Names, quoted } from './names.ts'
 
 /**
  * The text of table.sql, for a table of any name. PostgreSQL names the primary key `<table>_pkey` by itself.
- * @param index quoted; empty to leave its name to PostgreSQL
+ * @param index the quoted name of the index; empty to let PostgreSQL choose one
  */
 export function ddl(table: string, index: string): string {
   return `create table ${table} (
@@ -21,36 +21,40 @@ create index ${index} on ${table} ("expire");
 `
 }
 
-interface Run {
+interface Database {
   exists(): Promise<boolean>
-  /** One transaction. Fails with the SQLSTATE as `code`. */
+  /** Runs the DDL in one transaction. Rejects with the SQLSTATE as `code`. */
   create(ddl: string): Promise<unknown>
 }
 
-/** Creates the table if it is not there. No lock is needed: whoever comes second is told so by the catalogue, and is content. */
-export async function createTable({ table, index }: Names, run: Run): Promise<void> {
-  if (await run.exists()) return
+/**
+ * Creates the table if it does not exist. No lock is needed: losing the race against another process raises a duplicate
+ * error, which counts as success.
+ */
+export async function createTable({ table, index }: Names, database: Database): Promise<void> {
+  if (await database.exists()) return
   try {
-    await run.create(ddl(table, index))
+    await database.create(ddl(table, index))
   } catch (error) {
     if (!isTaken(codeOf(error))) throw error
-    if (await run.exists()) return
-    // Then it is the name of the index that is taken, by another table: connect-pg-simple gives every table the same.
-    await run.create(ddl(table, '')).catch(async (again) => {
-      if (!(await run.exists())) throw again
+    if (await database.exists()) return
+    // The table does not exist, so the name of the index is taken by another table: connect-pg-simple gives the
+    // indexes of all its tables the same name.
+    await database.create(ddl(table, '')).catch(async (secondError) => {
+      if (!(await database.exists())) throw secondError
     })
   }
 }
 
 /**
- * The type of the sids as SQL names it; empty where they are the text that they are, as in table.sql.
- * `citext` is not, nor `uuid`, nor a text whose collation takes two spellings for one.
- * @param rows what the statement `sidType` gave
- * @returns nothing where they say nothing of this table
+ * The type of the column `sid` as SQL names it; empty where sids are compared as plain text, as in table.sql. They are
+ * not for `citext`, for `uuid`, or for text with a collation that treats different spellings as equal.
+ * @param rows of the statement `sidType`
+ * @returns undefined if the rows are not about this table
  */
 export function sidTypeOf({ table }: Names, rows: readonly Columns[]): string | undefined {
-  const [of, schema, type, isDeterministic] = rows[0] ?? []
-  if (of !== table || !schema || !type) return undefined
+  const [rowTable, schema, type, isDeterministic] = rows[0] ?? []
+  if (rowTable !== table || !schema || !type) return undefined
   const isText = schema === 'pg_catalog' && (type === 'varchar' || type === 'text')
   return isText && isDeterministic === 'true' ? '' : `${quoted(schema)}.${quoted(type)}`
 }

@@ -1,4 +1,5 @@
-// Batches of expired rows, deleted by statements. Must not know when that is done, nor for how long.
+// Deletes expired rows, a batch at a time, by the statements of the table. Promises that a refused row or a missing
+// feature of the server is an answer, not an error. Must not know when batches are deleted, nor how many.
 
 import { now } from '../clock.ts'
 import { type Columns, isAnswer } from '../connection/query.ts'
@@ -7,9 +8,11 @@ import { isOfARow, isUnsupported, LOCK_NOT_AVAILABLE } from '../sqlstate.ts'
 import type { Deletes } from './pruner.ts'
 import type { Table, Values } from './table.ts'
 
+/** Whether the database refused to delete one of the rows. */
 const isRefusal = (error: unknown) => isAnswer(error) && isOfARow(codeOf(error))
 
 export function deletes(table: Table): Deletes {
+  /** Whether the server has turned out to lack advisory locks. */
   let isPlain = false
 
   async function batch(values: Values): Promise<Columns[]> {
@@ -30,7 +33,7 @@ export function deletes(table: Table): Deletes {
       try {
         const [row = []] = await batch(() => ({ now: now(), limit, from, skip }))
         const [found, count, last, kept] = row
-        // None found: no last one either.
+        // If none was found, `last` is null.
         const place = { from: last ?? from, skip: Number(kept) + (last === from || !last ? skip : 0) }
         return { found: Number(found), count: Number(count), place }
       } catch (error) {
@@ -55,7 +58,7 @@ export function deletes(table: Table): Deletes {
           if (!isUnsupported(codeOf(error)) && !isRefusal(error)) throw error
           return [['0', 'false', '0']]
         })
-      return { count: Number(row?.[0]), mine: row?.[1] === 'true', pages: Number(row?.[2]) }
+      return { count: Number(row?.[0]), isOurTurn: row?.[1] === 'true', pages: Number(row?.[2]) }
     },
   }
 }

@@ -1,14 +1,15 @@
-// How the names of a table stand in SQL. Promises that a name is quoted whatever it holds. Must not know statements.
+// Quotes the names of the table and its index for SQL. Promises that any name is quoted correctly, whatever characters
+// it contains. Must not know statements.
 
 /** The names of a table for SQL, quoted. */
 export interface Names {
   /** With the schema, if one was given. */
   readonly table: string
-  /** Of its index on `expire`; named after the table, so that a schema can hold several. */
+  /** Of the index on `expire`. It is named after the table, so that a schema can have several such tables. */
   readonly index: string
 }
 
-/** A dot is part of a name; `a"."b` without a schema is connect-pg-simple's old way to give one. */
+/** A dot is part of a name. `a"."b` without a schema is connect-pg-simple's old way to name one. */
 export function names(tableName: string, schemaName: string | undefined): Names {
   const legacy = schemaName === undefined ? /^([^"]+)"\."([^"]+)$/.exec(tableName) : null
   const [schema, table] = legacy ? [legacy[1], legacy[2]!] : [schemaName, tableName]
@@ -22,7 +23,7 @@ export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-/** A name as a string constant, for where SQL takes no parameter. Right under either standard_conforming_strings. */
+/** A name as a string constant, for where SQL takes no parameter. Correct for both values of standard_conforming_strings. */
 export function constant(text: string): string {
   const body = text.replaceAll("'", "''")
   return body.includes('\\') ? `E'${body.replaceAll('\\', '\\\\')}'` : `'${body}'`

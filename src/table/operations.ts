@@ -1,6 +1,6 @@
-// What can be done to one sid, and what two of those in a row amount to. Pure: must not know how they are sent.
+// The operations on one sid, and how two in a row fold into one. Pure functions: must not know how they are sent.
 
-/** Times are in seconds since 1970. `aliveAt`: only a row that expires then or later is there to be changed. */
+/** Times are in seconds since 1970. A row that expires before `aliveAt` counts as absent. */
 export type Operation =
   | { readonly verb: 'get' }
   | {
@@ -13,37 +13,40 @@ export type Operation =
   | { readonly verb: 'touch'; readonly expire: number; readonly aliveAt: number }
   | { readonly verb: 'destroy' }
 
-/** An update, if the row still holds the text `was`; or an insert, if there is no row. */
+/** `replace` updates the row if it still holds the text `was`. `insert` inserts the row if there is none. */
 export interface Replace {
   readonly verb: 'replace' | 'insert'
   readonly sess: string
   readonly was: string
-  /** What the request made of the session: `sess` is that, or a merge of it and what others stored. */
+  /** The session as this request saves it. `sess` is that text, or a merge of it with what others stored. */
   readonly mine: string
-  /** What the request knows by now, as it may have saved meanwhile. Undefined if that is nothing. */
-  lastKnown(): { readonly base: string; readonly row: string } | undefined
-  /** Whether the row can be missing without a logout. */
+  /**
+   * The texts that the request knows at the moment of the call: it may have saved since the operation was made.
+   * Undefined if it knows none. See `Loaded`.
+   */
+  lastKnownTexts(): { readonly base: string; readonly row: string } | undefined
+  /** Whether the row can be missing without a logout, because it expired. */
   mayBeMissing(): boolean
   readonly expire: number
   readonly aliveAt: number
 }
 
 /**
- * One operation with the effect of `earlier` and then `later` on the same sid, so that a batch holds each sid once.
- * Undefined where no single one has it: then they go one after the other.
+ * One operation with the effect of `earlier` and then `later` on the same sid, because a batch can hold each sid only
+ * once. Undefined if there is none; the two are then sent one after the other.
  */
 export function fold(earlier: Operation, later: Operation): Operation | undefined {
   if (earlier.verb === 'get' || later.verb === 'get') return earlier.verb === later.verb ? later : undefined
   if (later.verb === 'destroy') return later
-  // After a destroy an update or touch finds nothing. An insert must find nothing either, also in columns
-  // that are not ours.
+  // An update or touch after the destroy would find no row, so the destroy is all there is to do. An upsert or insert
+  // after it must start from no row, so that columns the user has added to the table get their defaults.
   if (earlier.verb === 'destroy') {
     return later.verb === 'upsert' || later.verb === 'insert' ? undefined : earlier
   }
-  // Whether it is in conflict shows only when it is alone, and is the fault of no other.
+  // Whether a save conflicts depends on the row's text just before it, so it is not folded with others.
   if ('was' in earlier || 'was' in later) return undefined
   if (later.verb === 'upsert') return later
-  // An update or touch follows: it has an effect only if what `earlier` leaves behind is still alive for it.
+  // `later` is an update or touch: it has an effect only if the row that `earlier` leaves is still alive for it.
   if (earlier.expire < later.aliveAt || later.aliveAt < earlier.aliveAt) return undefined
   if (later.verb === 'touch') return { ...earlier, expire: later.expire }
   return { ...later, verb: earlier.verb === 'upsert' ? 'upsert' : 'update', aliveAt: earlier.aliveAt }

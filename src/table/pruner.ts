@@ -1,23 +1,23 @@
-// When to prune, and for how long. A timer starts with the store's first use, keeps no process alive, never overlaps
-// itself, and starts again when the last prune has ended. Is given what deletes a batch; must not know how.
+// When to prune, and for how long. Promises that the timer starts with the store's first use, keeps no process alive,
+// never runs two prunes at once, and starts again when a prune has ended. Must not know how rows are deleted.
 
 import { inBackground, startTimer, stopTimer } from '../clock.ts'
 import { kept } from '../errors.ts'
-import type { Settings } from '../options.ts'
+import type { Settings } from '../settings/settings.ts'
 
-/** Where to go on among the expired rows in the order of their expiry. */
+/** A position among the expired rows, in the order of their expiry. */
 export interface Place {
-  /** An expiry, or nothing for the first. */
+  /** An expiry; empty for the earliest. */
   readonly from: string
-  /** How many rows from there on are known to stay. */
+  /** How many rows from there on are known to stay, because they cannot be deleted. */
   readonly skip: number
 }
 
-/** What deletes expired rows, a batch at a time. */
+/** Deletes expired rows, a batch at a time. */
 export interface Deletes {
   /**
-   * Up to `limit` in the order of their expiry. Fewer are deleted than found where a trigger keeps some; one
-   * that the database refuses to delete, as for a foreign key, keeps them all.
+   * Deletes up to `limit` rows in the order of their expiry. `count` is the number deleted, less than `found` if a
+   * trigger keeps some. If the database refuses to delete one, as for a foreign key, none is deleted.
    */
   oldest(
     limit: number,
@@ -26,24 +26,25 @@ export interface Deletes {
   /** The place behind the next row. */
   next(place: Place): Promise<Place>
   /**
-   * Those on the pages of the table from one up to another. `pages`: how many it has; 0 where it cannot be
-   * read so, or where one of them is refused. `mine`: false if somebody else is at it.
+   * Deletes the expired rows on the table's pages from one up to, not including, another. `isOurTurn` is false while
+   * another process prunes. `pages` is the number of pages, or 0 if the table cannot be read by pages, or if the
+   * database refuses to delete one of the rows.
    */
   onPages(
     from: number,
     upTo: number,
-  ): Promise<{ readonly count: number; readonly mine: boolean; readonly pages: number }>
+  ): Promise<{ readonly count: number; readonly isOurTurn: boolean; readonly pages: number }>
 }
 
 const START: Place = { from: '', skip: 0 }
 
-// Sessions that are refused cost two statements each: after so many the next prune goes on behind them.
+// How many refused batches end a prune. Each refused row costs two statements; the timer's next prune goes on behind them.
 const MAX_REFUSED = 1000
 
-// So many prunes of the timer begin behind the rows that stay, then one tries these again.
-const BEHIND = 10
+// How many of the timer's prunes in a row start behind the rows that stay, before one tries these again.
+const MAX_PRUNES_BEHIND = 10
 
-// So many at a time, of 8 KB each.
+// How many pages of the table, of 8 KB each, one statement visits.
 const PAGES = 200
 
 type PruneSettings = Pick<Settings, 'pruneSessionInterval' | 'pruneSessionRandomizedInterval' | 'errorLog'>
@@ -55,13 +56,14 @@ export class Pruner {
   #timer: NodeJS.Timeout | undefined
   #running: Promise<number> | undefined
   #stopped = false
-  /** Where the timer's next prune begins: behind the rows that stay, if any do. */
+  /** Where the timer's next prune starts: behind the rows that stay, if there are any. */
   #place = START
-  #behind = 0
-  /** Whether this prune left rows that stay, or passed over them. */
-  #stay = false
-  /** Whether it was said that rows stay. */
-  #told = false
+  /** How many prunes in a row have started behind the rows that stay. */
+  #prunesBehind = 0
+  /** Whether this prune has met rows that stay, or started behind them. */
+  #rowsStay = false
+  /** Whether it was reported that rows stay. */
+  #reported = false
 
   constructor(settings: PruneSettings, deletes: Deletes, batchSize = 1000) {
     this.#settings = settings
@@ -69,7 +71,7 @@ export class Pruner {
     this.#batchSize = batchSize
   }
 
-  /** Starts the timer. May be called at every use: does nothing while it runs. */
+  /** Starts the timer. Can be called at every use: it does nothing while the timer runs. */
   start(): void {
     const seconds = this.#settings.pruneSessionInterval
     if (this.#timer || this.#running !== undefined || this.#stopped || seconds === false) return
@@ -81,21 +83,21 @@ export class Pruner {
     ).unref()
   }
 
-  /** For good. A prune that is running ends with its batch. */
+  /** Stops the timer for good. A prune under way ends after its current batch. */
   stop(): void {
     this.#stopped = true
     stopTimer(this.#timer)
   }
 
-  /** Deletes batches until none is left. Who calls meanwhile gets the same. Resolves with the number of rows deleted. */
+  /** Deletes batches until no expired row is left, and resolves with their number. Concurrent calls share one prune. */
   prune(): Promise<number> {
     return this.#run(START)
   }
 
   #run(place: Place): Promise<number> {
-    this.#running ??= this.#batches(place).finally(() => {
+    this.#running ??= this.#pruneFrom(place).finally(() => {
       this.#running = undefined
-      // The interval counts from the last prune, also from one that was called for by hand.
+      // The interval counts from the last prune, also from one that was not started by the timer.
       stopTimer(this.#timer)
       this.#timer = undefined
       this.start()
@@ -104,12 +106,12 @@ export class Pruner {
   }
 
   /**
-   * By expiry: that finds the few rows which expired in the last minute. Of many each stands on another page of the table,
-   * and each page is visited again and again: where nearly every page has one, page by page is several times as fast. Which
-   * it is shows by trying.
+   * Deletes by expiry, which quickly finds the few rows that expired in the last minute. When many rows have expired, they
+   * are spread over all pages of the table, and each page would be visited many times. So after each full batch it tries
+   * to go page by page, which is several times as fast where nearly every page has an expired row.
    */
-  async #batches(place: Place): Promise<number> {
-    this.#stay = place !== START
+  async #pruneFrom(place: Place): Promise<number> {
+    this.#rowsStay = place !== START
     let total = 0
     let refused = 0
     let size = this.#batchSize
@@ -120,7 +122,7 @@ export class Pruner {
         page = undefined
         if (size > 1) size >>= 1
         else {
-          this.#stays(batch.refused)
+          this.#noteRowsStay(batch.refused)
           place = await this.#deletes.next(place)
         }
         if (++refused < MAX_REFUSED && !this.#stopped) continue
@@ -129,55 +131,60 @@ export class Pruner {
       }
       const { found, count } = batch
       total += count
-      if (count < found) this.#stays(kept())
-      // Until they are vacuumed, the index still leads to the rows deleted so far: each batch would walk over them all.
+      if (count < found) this.#noteRowsStay(kept())
+      // Continue behind the rows deleted so far. Until they are vacuumed the index still contains them, and every batch
+      // from the start would walk over them all.
       place = batch.place
       let ended = found < size || this.#stopped
       if (!ended && page !== undefined) {
-        const walk = await this.#walk(page)
+        const walk = await this.#walkPages(page)
         total += walk.count
         page = walk.page
         ended = walk.ended
       }
       if (ended) {
-        this.#ended(place)
+        this.#noteEnd(place)
         return total
       }
       size = Math.min(2 * size, this.#batchSize)
     }
   }
 
-  /** From a page on, while nearly every page has a row to delete. Says where to go on, if anywhere. */
-  async #walk(page: number): Promise<{ count: number; page: number | undefined; ended: boolean }> {
+  /**
+   * Goes page by page while nearly every page has a row to delete. Resolves with the page to go on from later, undefined
+   * if the table cannot be read by pages.
+   */
+  async #walkPages(page: number): Promise<{ count: number; page: number | undefined; ended: boolean }> {
     for (let total = 0; ; ) {
-      const { count, mine, pages } = await this.#deletes.onPages(page, page + PAGES)
+      const { count, isOurTurn, pages } = await this.#deletes.onPages(page, page + PAGES)
       if (pages === 0) return { count: total, page: undefined, ended: false }
       total += count
       page += PAGES
-      // After the last page none is left, but what others hold.
-      const ended = !mine || page >= pages || this.#stopped
+      // After the last page only rows that others have locked are left.
+      const ended = !isOurTurn || page >= pages || this.#stopped
       if (ended || count < PAGES) return { count: total, page, ended }
     }
   }
 
-  #stays(why: unknown): void {
-    this.#stay = true
-    if (this.#told) return
-    this.#told = true
-    this.#settings.errorLog('Some expired sessions cannot be pruned, the others are', why)
+  #noteRowsStay(reason: unknown): void {
+    this.#rowsStay = true
+    if (this.#reported) return
+    this.#reported = true
+    this.#settings.errorLog('Some expired sessions cannot be pruned, the others are', reason)
   }
 
-  /** No row is left, but those that stay. */
-  #ended(place: Place): void {
-    if (!this.#stay) this.#told = false
-    this.#behind = this.#stay && this.#behind < BEHIND ? this.#behind + 1 : 0
-    this.#place = this.#behind > 0 ? place : START
+  /** Decides where the timer's next prune starts, after one that left no row but those that stay. */
+  #noteEnd(place: Place): void {
+    if (!this.#rowsStay) this.#reported = false
+    const startsBehind = this.#rowsStay && this.#prunesBehind < MAX_PRUNES_BEHIND
+    this.#prunesBehind = startsBehind ? this.#prunesBehind + 1 : 0
+    this.#place = startsBehind ? place : START
   }
 
   #delayMs(intervalMs: number): number {
     try {
       const delay = inBackground(() => this.#settings.pruneSessionRandomizedInterval(intervalMs))
-      // What setTimeout cannot do it does at once, and again at once: a busy loop of deletes.
+      // setTimeout turns any other delay into 1 ms, which would prune in a busy loop.
       if (delay >= 0 && delay <= 2_147_483_647) return delay
       throw new RangeError(`Expected milliseconds from 0 to 2147483647, got ${delay}`)
     } catch (error) {

@@ -1,12 +1,12 @@
-// The statements that delete expired rows. Promise that none deletes a row that is alive or waits for one that is locked.
-// Must not know when they are sent, nor how often.
+// The statements that delete expired rows. Promises that none deletes a row that is alive, and that none waits for a
+// locked row. Must not know when they are sent, nor how often.
 
 import { constant } from './names.ts'
 import { type Pieces, type Statement, statement } from './sql.ts'
 
 export type Pruning = 'prune' | 'prunePlain' | 'pruneNext' | 'prunePages' | 'prunePagesUnlocked'
 
-// Any constant will do, as long as every instance of the store has the same.
+// The key of the advisory lock: an arbitrary number that is the same in every process.
 const PRUNE_LOCK = 1_936_028_531
 
 export function pruning(
@@ -14,14 +14,14 @@ export function pruning(
   { seconds, epoch, setting }: Pieces,
 ): Readonly<Record<Pruning, Statement>> {
   const pruneLock = `pg_catalog.pg_try_advisory_xact_lock(${PRUNE_LOCK}, ${constant(table)}::regclass::oid::int4)`
-  /** From an expiry on, or from the first where `from` is empty. */
+  /** Rows that have expired, starting at the expiry `from`, or at the earliest one if that is empty. */
   const expiredFrom = ($: { now: string; from: string }) =>
     `s.expire < ${seconds($.now)}
           and s.expire >= coalesce(${seconds(`nullif(${$.from}, '')`)}, '-infinity'::timestamptz)`
   /**
-   * In the order of their expiry, passing over the first `skip`, which stay. Gives the number found, the
-   * number deleted, the last expiry of those found, and how many of that expiry stayed, as a trigger may
-   * want.
+   * Deletes rows in the order of their expiry, after skipping the first `skip`, which cannot be deleted. Returns the
+   * number of rows found, the number deleted, the latest expiry among those found, and how many rows with that expiry
+   * were kept, as by a trigger.
    */
   const prune = (condition: string) =>
     statement(
@@ -42,10 +42,10 @@ export function pruning(
       from (select max(e.expire) from expired e) as s(expire)`,
     )
   /**
-   * The expired rows on the pages of the table from one up to a later one. Gives the number deleted, whether it was this one's
-   * turn, and how many pages the table has: none where it cannot be read in parts, before PostgreSQL 14 or because it is
-   * partitioned.
-   * @param which of the expired rows on those pages
+   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns the number deleted,
+   * whether this process got the advisory lock, and the number of pages. That is 0 where the table cannot be read by
+   * pages: before PostgreSQL 14, and for a partitioned table.
+   * @param which makes the condition for the rows to delete from the condition for the expired rows on those pages
    */
   const prunePages = (which: (expired: string) => string) =>
     statement(
@@ -55,12 +55,14 @@ export function pruning(
         select pages, pages > 0 and ${pruneLock} as mine
         from (
           select case when pg_catalog.current_setting('server_version_num')::int < 140000 then 0
-            else pg_catalog.pg_relation_size(${constant(table)}::regclass) / pg_catalog.current_setting('block_size')::int end
+            else pg_catalog.pg_relation_size(${constant(table)}::regclass)
+              / pg_catalog.current_setting('block_size')::int end
         ) as size(pages)
       ), gone as (
         delete from ${table} s
         where ${which(`(select mine from turn)
-          and s.ctid >= pg_catalog.format('(%s,0)', ${$.from})::tid and s.ctid < pg_catalog.format('(%s,0)', ${$.upTo})::tid
+          and s.ctid >= pg_catalog.format('(%s,0)', ${$.from})::tid
+          and s.ctid < pg_catalog.format('(%s,0)', ${$.upTo})::tid
           and s.expire < ${seconds($.now)}`)}
           and s.expire < ${seconds($.now)}
         returning 1
@@ -70,15 +72,15 @@ export function pruning(
 
   return {
     /**
-     * See `prune`. The lock is held for this statement only, which is safe behind a pooler too: of many
-     * instances that prune at once one works, the others delete nothing.
+     * See `prune` above. It takes an advisory lock, so that of all processes which prune at once one works and the others
+     * delete nothing. The lock ends with the statement, so it is safe behind a pooler.
      */
     prune: prune(`(select ${pruneLock}) and`),
 
-    /** For a server without such a lock: who is at it at once takes other rows. */
+    /** The same for a server without advisory locks. Processes that prune at once delete different rows. */
     prunePlain: prune(''),
 
-    /** The expiry of the first expired row that `prune` would find. */
+    /** Returns the expiry of the first row that `prune` would find. */
     pruneNext: statement(
       ['now', 'from', 'skip'],
       ($) => `
@@ -89,9 +91,13 @@ export function pruning(
       limit 1 offset ${$.skip}::int`,
     ),
 
+    /** Fails with 55P03 if one of the rows is locked. */
     prunePages: prunePages((expired) => `${expired} and ${setting('lock_timeout', "'1ms'")}`),
 
-    /** The same where one of the rows is locked: that one stays. It is found again by its place, its own while locked here. */
+    /**
+     * The same, but keeps rows that are locked. It locks the others first and finds them again by their `ctid`, which
+     * does not change while they are locked.
+     */
     prunePagesUnlocked: prunePages(
       (expired) =>
         `s.ctid = any(array(select s.ctid from ${table} s where ${expired} for update skip locked))`,

@@ -1,35 +1,43 @@
-// A batch of operations as the parameters of its statement, and the statement's rows as answers. Promises that a row
-// that was not asked for answers nobody. Must not know how a statement is sent.
+// Turns a batch of operations into the parameters of its statement, and the statement's rows into answers. Promises
+// that a row which was not asked for is given to nobody. Must not know how a statement is sent.
 
 import type { Columns, TimeLeft } from '../connection/query.ts'
 import { mismatch } from '../errors.ts'
-import type { Batch } from '../queue/batcher.ts'
 import type { Operation } from './operations.ts'
 import { HELD, type ParameterName, type Statement } from './sql.ts'
 
-// Other stores hold a row's lock for the time of a statement. Who holds one longer keeps a batch only this long: then it
-// goes without that row.
-const PATIENCE_MS = 20
+// How long a batch waits for row locks before it is sent again without the locked rows. Other stores hold a row lock
+// only for the time of one statement, which is shorter.
+const MAX_LOCK_WAIT_MS = 20
 
-/** What of an operation stands in which list. */
+/** Operations of one verb on distinct sids. */
+export interface Operations {
+  readonly keys: readonly string[]
+  readonly ops: readonly Operation[]
+}
+
+/** What comes back for one sid: the columns of its row, undefined if it has no row that is alive. */
+export type Answer = Columns | undefined
+
+/** Which property of each operation is in which list of parameters. */
 const LISTS = { texts: 'sess', was: 'was', expiries: 'expire', aliveAts: 'aliveAt' } as const
 type Values = Partial<Record<(typeof LISTS)[keyof typeof LISTS], string | number>>
 
 /**
- * In the order in which the statement has them.
+ * The parameters in the order in which the statement has them.
  * @param now in seconds since 1970
- * @param time until the batch is given up; by then the server must have given up too
+ * @param time that is left until the store gives up the batch; the server has to give up first
  */
 export function parametersOf(
   { parameters }: Statement,
-  { keys, ops }: Pick<Batch<Operation>, 'keys' | 'ops'>,
+  { keys, ops }: Operations,
   now: number,
   time: TimeLeft,
 ): string[] {
   const values = (name: ParameterName): readonly (string | number)[] | undefined => {
     if (name === 'sids') return keys
-    const part = LISTS[name as keyof typeof LISTS]
-    return part && ops.map((op) => (op as Values)[part] ?? '')
+    const property = LISTS[name as keyof typeof LISTS]
+    return property && ops.map((op) => (op as Values)[property] ?? '')
   }
   const lists = parameters.map(values)
   const separator = separatorOf(lists.flatMap((list) => list ?? []))
@@ -37,12 +45,12 @@ export function parametersOf(
     separator,
     now: String(now),
     latest: time.latest,
-    lockWaitMs: milliseconds(Math.min(PATIENCE_MS, time.leftMs)),
+    lockWaitMs: milliseconds(Math.min(MAX_LOCK_WAIT_MS, time.leftMs)),
   }
   return parameters.map((name, i) => lists[i]?.join(separator) ?? (single[name] as string))
 }
 
-/** A character that none of the texts has. JSON has none of the control characters: mostly it is the first. */
+/** A character that is in none of the texts. JSON contains no control characters, so it is nearly always the first one. */
 function separatorOf(texts: readonly (string | number)[]): string {
   for (let code = 1; ; code++) {
     const separator = String.fromCharCode(code)
@@ -50,41 +58,42 @@ function separatorOf(texts: readonly (string | number)[]): string {
   }
 }
 
-/** A little less, for the way to the server and back. 0 would mean for ever. */
+/** A timeout for the server: a little shorter than ours, for the way there and back. Never 0, which would mean no limit. */
 export function milliseconds(leftMs: number): string {
   return String(Math.max(1, Math.floor(leftMs * 0.95)))
 }
 
 /**
- * A row as it came, `expire` in seconds since 1970. Stays the array it came in: an object of ours that lives as long as
- * the batch is one that V8 learns to make in the old space, where it would keep the session's text alive.
+ * A session's row; `expire` is in seconds since 1970. It stays the array that came from the driver, because V8 learns to
+ * allocate objects that live as long as a batch in the old space, where each would keep the session's text alive until
+ * the next full garbage collection (seen on Node 20.20).
  */
 export type Row = readonly [sid: string, sess: string | null, expire: string]
 
-/** Whether the row was passed over, as somebody else has locked it. */
-export function isHeld(answer: Columns | undefined): boolean {
+/** Whether the row was skipped because somebody else has locked it. */
+export function isHeld(answer: Answer): boolean {
   return answer?.[1] === HELD
 }
 
-/** What came back for each key: undefined where there is no row that is alive. @throws StoreError STORE_MISMATCH */
-export function answersOf(
-  { keys, ops }: Batch<Operation>,
-  rows: readonly Columns[],
-): (Columns | undefined)[] {
-  const answers = new Map<string, Columns | undefined>(keys.map((sid) => [sid, undefined]))
-  const whole = ops[0]?.verb === 'get' || ops[0]?.verb === 'replace'
+/**
+ * The answers in the order of the keys.
+ * @throws StoreError STORE_MISMATCH if a row was not asked for, or came twice
+ */
+export function answersOf({ keys, ops }: Operations, rows: readonly Columns[]): Answer[] {
+  const answers = new Map<string, Answer>(keys.map((sid) => [sid, undefined]))
+  const hasSession = ops[0]?.verb === 'get' || ops[0]?.verb === 'replace'
   for (const columns of rows) {
     const [sid] = columns
-    // Twice the same: then one may stand in the place of another, whose user would be logged out.
+    // A row that comes twice may have taken the place of another one, whose user would be logged out.
     if (typeof sid !== 'string' || !answers.has(sid) || answers.get(sid)) throw mismatch()
-    answers.set(sid, whole ? rowOf(columns) : columns)
+    answers.set(sid, hasSession ? rowOf(columns) : columns)
   }
   return [...answers.values()]
 }
 
 /** @throws StoreError STORE_MISMATCH if these are not the columns of a session's row */
 export function rowOf(columns: Columns): Row {
-  // Of the three only the text can be null, in a row that was not written by a store.
+  // Only the text can be null, in a row that no session store has written.
   if (columns.length !== 3 || columns[0] === null || columns[2] === null) throw mismatch()
   return columns as Row
 }

@@ -1,21 +1,21 @@
-// What the statements are made of: parameters by name, and the pieces of SQL that several of them share.
+// What statements are made of: parameters with names, and the pieces of SQL that several statements share.
 // Must not know which statements there are.
 //
-// Time: `expire` is a timestamp without zone. As in connect-pg-simple it is written from a timestamptz and compared
-// with one, so both stores agree as long as their connections have the same TimeZone, whatever that is.
+// Time: the column `expire` is a timestamp without time zone. As in connect-pg-simple, it is written from a timestamptz
+// and compared with one. Both stores agree as long as their connections have the same TimeZone, whichever it is.
 
-/** What a statement is given. Each is text, cast where it is used. */
+/** The names of all parameters. Every value is sent as text, and cast where it is used. */
 export type ParameterName =
-  /** Joins the elements of the lists; in none of them. */
+  /** Stands between the elements of the lists, and occurs in none of them. */
   | 'separator'
   | 'sids'
   | 'texts'
-  /** The texts that the rows must hold. */
+  /** The texts that rows must hold to be replaced. */
   | 'was'
   | 'expiries'
   | 'aliveAts'
   | 'now'
-  /** The moment by which a write must have its locks. */
+  /** By when a write must have its locks, by the server's clock. */
   | 'latest'
   | 'lockWaitMs'
   | 'limit'
@@ -30,71 +30,80 @@ export interface Statement {
   readonly parameters: readonly ParameterName[]
 }
 
-/** The order of the parameters is said once, here; the text has them by name. */
+/**
+ * @param parameters in the order in which they are sent; this is the only place that says it
+ * @param text gets the placeholder of each parameter by its name
+ */
 export function statement<const Name extends ParameterName>(
   parameters: readonly Name[],
   text: ($: Readonly<Record<Name, string>>) => string,
 ): Statement {
-  const places = parameters.map((name, i) => [name, `$${i + 1}::text`])
-  return { parameters, text: text(Object.fromEntries(places)) }
+  const placeholders = parameters.map((name, i) => [name, `$${i + 1}::text`])
+  return { parameters, text: text(Object.fromEntries(placeholders)) }
 }
 
-/** Stands for a row that was passed over. */
+/** Returned in the second column for a row that was skipped because somebody else has locked it. */
 export const HELD = 'held'
 
 type Sids = Readonly<Record<'separator' | 'sids', string>>
 
-/** Pieces of SQL. Each function takes values as SQL has them, such as a parameter. */
+/** Pieces of SQL. Their arguments are SQL, such as the placeholder of a parameter. */
 export interface Pieces {
-  /** A moment, from seconds since 1970. */
+  /** A timestamptz from seconds since 1970. */
   seconds(value: string): string
-  /** The column `expire`, compared so that its index is not used. */
+  /** The column `expire` in a form for comparisons that do not use its index. */
   readonly expiry: string
   /** The column `expire` in seconds since 1970, as text. */
   readonly epoch: string
+  /** Whether the row has not expired; uses the index on `expire`. */
   alive(now: string): string
-  /** Is true, and sets a parameter of the server for this statement only, as each is a transaction. */
+  /**
+   * Is true, and sets a parameter of the server until the end of the transaction, which is this statement: no statement
+   * of the store runs in a longer transaction.
+   */
   setting(name: string, value: string): string
-  /** Is true, and lets the statement wait for no lock of a row longer than this. */
-  patience(ms: string): string
-  /** Is true, or fails with STATEMENT_LATE. */
+  /** Is true, and limits how long the statement waits for each row lock. */
+  lockTimeout(ms: string): string
+  /** Is true, or raises STATEMENT_LATE if the server's clock is past `latest`. */
   inTime(latest: string): string
-  /** The same, once the rows of `locked` are locked. */
+  /** The same, evaluated after all rows of the query `locked` have been locked. */
   lockedInTime(latest: string): string
-  /** A list, from its text. */
+  /** An array of text from a list parameter. */
   list($: Pick<Sids, 'separator'>, text: string): string
-  /** The list of the sids, of the column's type. */
+  /** The array of the sids, in the type of the column `sid`. */
   sids($: Sids): string
-  /** By which of the sids asked for the row was found. */
+  /** Which of the sids that were asked for has found this row. */
   asked($: Sids, row: string): string
   readonly held: string
 }
 
 /**
- * @param sidType of the column `sid`, as SQL names it, where it does not compare sids as the text that they
- *   are. What is asked for is then cast to it, and the answer says which of the sids asked for the row was
- *   found by: its own may be spelled otherwise. Else nothing: these statements give the column as it is, so
- *   that the server says its type.
+ * @param sidType the type of the column `sid`, as SQL names it, if it does not compare sids as plain text; otherwise empty
+ *   or undefined. With a type, sids are cast to it, and rows are returned under the sid that was asked for, as the
+ *   column may spell it differently. Without one, the column is returned uncast, so that the server reports its
+ *   actual type: a table with another type than expected is noticed.
  */
 export function pieces(sidType?: string): Pieces {
   const seconds = (value: string) => `pg_catalog.to_timestamp(${value}::float8)`
-  // Said with a cast, for what a comparison with a timestamptz means anyway, the index on `expire` does not match. Where
-  // sids are given it must not: nearly all rows are alive, and the planner takes it for a third of them.
+  // A comparison with a timestamptz casts the column anyway. Writing the cast out keeps the planner from using the index
+  // on `expire`, which is useless where sids are given: nearly all rows are alive, but the planner, without the value,
+  // expects a third of them.
   const expiry = 's.expire::timestamptz'
-  // Not `extract`, which goes by way of numeric and makes a get a tenth slower.
+  // `extract` would do the same through numeric, which makes a get a tenth slower.
   const epoch = "pg_catalog.date_part('epoch', s.expire::timestamptz)::text"
   const alive = (now: string) => `s.expire >= ${seconds(now)}`
   const setting = (name: string, value: string) =>
     `(select pg_catalog.set_config('${name}', ${value}, true)) is not null`
-  const patience = (ms: string) => setting('lock_timeout', ms)
-  // `ln(0)` is an error of its own code, STATEMENT_LATE; no row at all would be taken for a success.
+  const lockTimeout = (ms: string) => setting('lock_timeout', ms)
+  // A late write has to fail: if it only changed no row, that would count as success. `ln(0)` raises an error with a code
+  // of its own, STATEMENT_LATE.
   const inTime = (latest: string) =>
     `pg_catalog.ln((pg_catalog.clock_timestamp() < (select ${seconds(latest)}))::int::float8) = 0`
   // Evaluated once, after every row lock is held.
   const lockedInTime = (latest: string) => `(select ${inTime(latest)} and count(*) >= 0 from locked)`
-  // A list is one text, its elements joined: the literal of an array would have to be escaped, which takes the client
-  // longer than all the rest. In a subselect the planner does not see how long the list is. If it does, it takes a plan made
-  // for that length to be so much better that it plans every execution anew, which takes longer than to execute.
+  // A list is sent as one text with its elements joined by a separator. To escape an array literal instead would take
+  // the client longer than everything else. The subselect hides the list's length from the planner. If the planner knows
+  // it, it prefers a plan made for that length, and plans every execution anew, which takes longer than the execution.
   const list = ({ separator }: Pick<Sids, 'separator'>, text: string) =>
     `(select pg_catalog.string_to_array(${text}, ${separator}))::text[]`
   const sids = ($: Sids) =>
@@ -108,7 +117,7 @@ export function pieces(sidType?: string): Pieces {
     epoch,
     alive,
     setting,
-    patience,
+    lockTimeout,
     inTime,
     lockedInTime,
     list,

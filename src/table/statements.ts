@@ -1,41 +1,42 @@
-// Every statement but the DDL, by name. Each takes text parameters only, cast in SQL, so that no type setting of the driver
-// matters, and gives text back; each of a batch names the sid with every row. Must not know who sends them or why.
+// Every statement by name, except the DDL. Promises that each takes and returns text only, so that no type setting of
+// the driver matters, and that each statement for a batch returns the sid with every row. Must not know who sends them
+// or why.
 
 import { type Change, changes } from './changes.ts'
 import { constant, type Names } from './names.ts'
 import { type Pruning, pruning } from './pruning.ts'
 import { pieces, type Statement, statement } from './sql.ts'
 
-type Query = 'get' | 'insert' | 'length' | 'ids' | 'page' | 'clear' | 'exists' | 'sidType'
+type Query = 'get' | 'insert' | 'length' | 'ids' | 'entriesAfter' | 'clear' | 'exists' | 'sidType'
 export type StatementName = Change | Pruning | Query
 export type Statements = Readonly<Record<StatementName, Statement>> & {
-  /** The changes in the form that passes over locked rows. Their answer: `HELD` in the second column for each of those. */
+  /** The changes in the form that skips locked rows. They return `HELD` in the second column for each of those. */
   readonly passingOver: Readonly<Record<Change, Statement>>
 }
 
 /** @param sidType see `pieces` */
 export function statements({ table }: Names, sidType?: string): Statements {
   const sql = pieces(sidType)
-  const { seconds, expiry, epoch, alive, patience, inTime, list, sids } = sql
+  const { seconds, expiry, epoch, alive, lockTimeout, inTime, list, sids } = sql
   return {
     ...changes(table, sql, false),
     ...pruning(table, sql),
     passingOver: changes(table, sql, true),
 
     /**
-     * An upsert that changes no row that is there, so that it waits for no lock of one. Gives the text that each
-     * inserted row holds.
+     * Inserts the rows that do not exist. It changes no existing row, so it waits for no lock of one. Returns the texts
+     * of the inserted rows.
      */
     insert: statement(
       ['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'texts'],
       ($) => `
       insert into ${table} as s (sid, sess, expire)
       select o.sid, o.sess::json, ${seconds('o.expire')}
-      from unnest(${list($, $.sids)}, ${list($, $.expiries)}, ${list($, $.texts)}) as o(sid, expire, sess)
-      where ${patience($.lockWaitMs)} and ${inTime($.latest)}
+      from unnest(${sids($)}, ${list($, $.expiries)}, ${list($, $.texts)}) as o(sid, expire, sess)
+      where ${lockTimeout($.lockWaitMs)} and ${inTime($.latest)}
       order by o.sid
       on conflict (sid) do nothing
-      returning s.sid::text, s.sess::text`,
+      returning ${asked($, 's')}, s.sess::text`,
     ),
 
     get: statement(
@@ -50,7 +51,8 @@ export function statements({ table }: Names, sidType?: string): Statements {
 
     ids: statement(['now'], ($) => `select s.sid::text from ${table} s where ${alive($.now)} order by s.sid`),
 
-    page: statement(
+    /** The next rows in the order of their sids, after a sid, which is empty for the first rows. */
+    entriesAfter: statement(
       ['now', 'after', 'limit'],
       ($) => `
       select ${sidType ? 's.sid::text' : 's.sid'}, s.sess::text, ${epoch}
@@ -65,16 +67,16 @@ export function statements({ table }: Names, sidType?: string): Statements {
     clear: statement(
       ['latest', 'lockWaitMs'],
       ($) => `
-      with gone as (delete from ${table} where ${patience($.lockWaitMs)} and ${inTime($.latest)} returning 1)
+      with gone as (delete from ${table} where ${lockTimeout($.lockWaitMs)} and ${inTime($.latest)} returning 1)
       select count(*)::text from gone`,
     ),
 
-    /** The name stands in the text: to_regclass took another type in 9.5. */
+    /** The name is part of the text because the parameter of to_regclass had another type in PostgreSQL 9.5. */
     exists: statement([], () => `select (pg_catalog.to_regclass(${constant(table)}) is not null)::text`),
 
     /**
-     * Gives the table as it is named here, schema and name of the type of its sids, for a domain those of
-     * what it is a domain of, and whether only the same bytes are the same sid.
+     * Returns the table's name as it is given here, the schema and name of the type of its sids (of the underlying type if
+     * that is a domain), and whether the column's collation treats only identical texts as equal.
      */
     sidType: statement(
       [],

@@ -1,29 +1,38 @@
-// What the store asks of the database: a batch or a statement by name goes in, rows come out. Creates the table first
-// where that is wanted, and gives no row that was not asked for. Must not know sessions or when they expire.
+// Runs batches and single statements on the table. Promises that the table was created first if that is wanted, that the
+// statements fit the type of its sids, and that no row is given out that was not asked for. Must not know session
+// objects, nor what lifetime they have.
 
 import { inBackground, monotonicMs, now } from '../clock.ts'
 import { Pool } from '../connection/pool.ts'
 import type { Columns, Parameters, TimeLeft } from '../connection/query.ts'
 import { codeOf, type StoreError, sidRefused } from '../errors.ts'
-import type { Settings } from '../options.ts'
-import type { Batch } from '../queue/batcher.ts'
+import type { Settings } from '../settings/settings.ts'
 import { isOfSidType, isRefusedSid, UNDEFINED_TABLE } from '../sqlstate.ts'
 import { createTable, sidTypeOf } from './ddl.ts'
 import { type Names, names } from './names.ts'
 import type { Operation } from './operations.ts'
-import { answersOf, parametersOf } from './results.ts'
+import { type Answer, answersOf, type Operations, parametersOf } from './results.ts'
 import type { ParameterName, Statement } from './sql.ts'
 import { type StatementName, type Statements, statements } from './statements.ts'
 
 const none: Parameters = () => []
 
-/** What a statement is given, by name; made for each attempt. */
+/** The parameters of a statement by name. Called for each attempt, as they can depend on the time left. */
 export type Values = (time: TimeLeft) => Partial<Record<ParameterName, string | number>>
+
+/** A batch, as the queue makes it. */
+export interface TableBatch extends Operations {
+  /** In ms of the monotonic clock. */
+  readonly until: number
+  /** Whether to skip rows that somebody else has locked. */
+  readonly passesOverHeld: boolean
+}
 
 export class Table {
   readonly #settings: Settings
   readonly #pool: Pool
   readonly #names: Names
+  /** See `pieces`. Empty until the catalogue says otherwise. */
   #sidType = ''
   #statements: Statements
   #created: Promise<void> | undefined
@@ -36,11 +45,12 @@ export class Table {
     this.#statements = statements(this.#names)
   }
 
-  /** When an operation that starts now has to end, in ms of the monotonic clock. */
+  /** The deadline of an operation that starts now, in ms of the monotonic clock. */
   deadline(): number {
     return monotonicMs() + this.#settings.timeoutMs
   }
 
+  /** Whether no server can be reached, and `errorLog` was told so. */
   get isAway(): boolean {
     return this.#pool.isAway
   }
@@ -50,58 +60,59 @@ export class Table {
     return this.#pool.timedOut()
   }
 
-  /** What came back for each sid: nothing where it has no row. @throws StoreError */
-  async run(batch: Batch<Operation>): Promise<(Columns | undefined)[]> {
+  /** Resolves with the answers in the order of the keys. @throws StoreError */
+  async run(batch: TableBatch): Promise<Answer[]> {
     const { verb } = batch.ops[0] as Operation
-    const form = (made: Statements) => (batch.passesOverHeld ? { ...made, ...made.passingOver } : made)[verb]
+    const pick = (all: Statements) => (batch.passesOverHeld ? { ...all, ...all.passingOver } : all)[verb]
     const parameters = (statement: Statement): Parameters => {
       return (time) => parametersOf(statement, batch, now(), time)
     }
-    return this.#send(form, parameters, batch.until, (rows) => answersOf(batch, rows))
+    return this.#send(pick, parameters, batch.until, (rows) => answersOf(batch, rows))
   }
 
   /** @throws StoreError */
   query(name: StatementName, values: Values, until: number = this.deadline()): Promise<Columns[]> {
     const parameters = (statement: Statement): Parameters => {
       return (time) => {
-        const given = values(time)
-        return statement.parameters.map((each) => String(given[each]))
+        const byName = values(time)
+        return statement.parameters.map((name) => String(byName[name]))
       }
     }
-    const form = (made: Statements) => made[name]
-    return this.#send(form, parameters, until, (rows) => rows)
+    const pick = (all: Statements) => all[name]
+    return this.#send(pick, parameters, until, (rows) => rows)
   }
 
-  /** @param read may find that these are not the rows that were asked for */
+  /**
+   * Sends a statement, and sends it again if the sids turn out to have another type than the statements were made for.
+   * @param pick chooses the statement
+   * @param read turns the rows into the result; throws STORE_MISMATCH if they are not those that were asked for
+   */
   async #send<T>(
-    form: (made: Statements) => Statement,
+    pick: (all: Statements) => Statement,
     parameters: (statement: Statement) => Parameters,
     until: number,
     read: (rows: Columns[]) => T,
   ): Promise<T> {
     if (this.#settings.createTableIfMissing) await this.#createOnce(until)
-    const made = this.#statements
-    const statement = form(made)
+    const all = this.#statements
+    const statement = pick(all)
     try {
       return read(await this.#pool.query(statement.text, parameters(statement), until))
     } catch (error) {
       const code = codeOf(error)
-      // Dropped meanwhile: the next operation creates it again, if that is wanted.
+      // The table was dropped. The next operation creates it again, if that is wanted.
       if (code === UNDEFINED_TABLE) this.#created = undefined
       if (code === 'STORE_MISMATCH') this.#pool.replace()
       if (isOfSidType(code) || code === 'STORE_MISMATCH') {
         await this.#askSidType(until)
-        if (this.#statements !== made) return this.#send(form, parameters, until, read)
+        if (this.#statements !== all) return this.#send(pick, parameters, until, read)
       }
       if (this.#sidType && isRefusedSid(code)) throw sidRefused(error as StoreError, this.#sidType)
       throw error
     }
   }
 
-  /**
-   * The statements are made for sids of text, as in table.sql. Makes them anew where the catalogue says
-   * otherwise.
-   */
+  /** Makes the statements anew if the catalogue says that the column `sid` has another type than they are made for. */
   async #askSidType(until: number): Promise<void> {
     const rows = await this.#pool.query(this.#statements.sidType.text, none, until).catch(() => [])
     const sidType = sidTypeOf(this.#names, rows) ?? this.#sidType
@@ -110,7 +121,7 @@ export class Table {
     this.#statements = statements(this.#names, sidType)
   }
 
-  /** For a statement that gives a number. */
+  /** Runs a statement that returns one number. */
   async count(name: StatementName, values: Values, until: number): Promise<number> {
     const [row] = await this.query(name, values, until)
     return Number(row?.[0])
@@ -124,14 +135,14 @@ export class Table {
     })
   }
 
-  /** Nothing may be under way. */
+  /** Closes the store's own connections. No statement may be under way. */
   close(): Promise<void> {
     return this.#pool.close()
   }
 
-  /** Success is remembered, failure is not: the next operation tries again. */
+  /** Creates the table once. A failure is not remembered: the next operation tries again. */
   #createOnce(until: number): Promise<void> {
-    // Kept for good: it must not keep the context of the request that came first.
+    // In the background, because the promise is kept and must not keep the first request's async context alive.
     this.#created ??= inBackground(() =>
       this.createTable(until).catch((error) => {
         this.#created = undefined

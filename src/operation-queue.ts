@@ -1,0 +1,63 @@
+// The queue of all operations on the table, with its limits and with what it has to know of operations, answers and
+// errors. Must not know sessions.
+
+import * as time from './clock.ts'
+import { isAnswer } from './connection/query.ts'
+import { busy, codeOf, rowLocked, timedOut } from './errors.ts'
+import { Batcher } from './queue/batcher.ts'
+import { Queue } from './queue/queue.ts'
+import { followUp } from './session/conflicts.ts'
+import type { Settings } from './settings/settings.ts'
+import { isOfTheStatement, LOCK_NOT_AVAILABLE } from './sqlstate.ts'
+import { fold, type Operation } from './table/operations.ts'
+import { type Answer, isHeld } from './table/results.ts'
+import type { Table } from './table/table.ts'
+
+export type OperationQueue = Queue<Operation, Answer>
+
+// After a pause of this length an operation is sent again whose row was locked.
+const HELD_PAUSE_MS = 25
+
+const isRead = (op: Operation) => op.verb === 'get'
+
+/** @param usualLength of a session's text, in characters: a get has the size of its answer, which is not known before */
+export function operationQueue(settings: Settings, table: Table, usualLength: () => number): OperationQueue {
+  return new Queue<Operation, Answer>(
+    {
+      time,
+      timeoutMs: settings.timeoutMs,
+      // Reached only while the server is away. Long before that, the app has other troubles than its sessions.
+      maxWaiting: { callers: 50_000, weight: 100_000_000 },
+      isRead,
+      weigh: (op) => ('sess' in op ? op.sess.length : 0),
+      fold,
+      timedOut: (held) => (held ? timedOut(rowLocked()) : table.timedOut()),
+      busy,
+    },
+    (results) =>
+      new Batcher<Operation, Answer>(
+        {
+          time,
+          lanes: { read: Math.ceil(settings.max / 2), write: Math.max(1, settings.max >> 1) },
+          // Large enough that the round trip is a small part of the cost. Small enough that of a few hundred
+          // operations some are under way while the answers of others are read.
+          maxKeys: 128,
+          maxSize: 1_000_000,
+          heldPauseMs: HELD_PAUSE_MS,
+          isRead,
+          size: (op) => ('sess' in op ? op.sess.length : isRead(op) ? usualLength() : 0),
+          run: (batch) =>
+            table.run(batch).catch((error) => {
+              // A batch that skips locked rows holds operations whose rows were locked before.
+              if (batch.passesOverHeld && codeOf(error) === 'STORE_TIMEOUT') throw timedOut(rowLocked())
+              throw error
+            }),
+          followUp: (op, answer) => ('was' in op ? followUp(op, answer, settings) : undefined),
+          isOfOneMember: (error) => isAnswer(error) && !isOfTheStatement(codeOf(error)),
+          isLockTimeout: (error) => codeOf(error) === LOCK_NOT_AVAILABLE,
+          isHeld,
+        },
+        results,
+      ),
+  )
+}

@@ -1,0 +1,33 @@
+// A job: one operation on one key, with the callers that wait for its answer. Says also how the queue and
+// the sender of its jobs call each other. Must not know what an operation means.
+
+import type { Caller } from './caller.ts'
+import type { Era } from './eras.ts'
+
+export interface Job<Op, Answer> {
+  readonly key: string
+  /** Undefined while a promise of it is pending, and after the job has ended. */
+  op: Op | undefined
+  weight: number
+  /** Empty once all have been answered; the job need not be sent any more. */
+  callers: Caller<Answer>[]
+  /** Undefined for a read. */
+  readonly era: Era<Job<Op, Answer>> | undefined
+  /** It is under way, so no other operation can be folded into it. */
+  sent: boolean
+  /** Somebody else was found to hold its row. It is batched with other held jobs, so that it delays no others. */
+  held: boolean
+}
+
+/** What the sender calls when it has tried to do a job. */
+export interface JobResults<Op, Answer> {
+  answer(job: Job<Op, Answer>, answer: Answer): void
+  fail(job: Job<Op, Answer>, error: unknown): void
+  /** The job is not done yet. It becomes ready again with this operation, while any caller waits for it. */
+  requeue(job: Job<Op, Answer>, op: Op): void
+}
+
+/** Sends the jobs that the queue has found ready. */
+export interface Sender<Op, Answer> {
+  add(job: Job<Op, Answer>): void
+}

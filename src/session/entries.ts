@@ -1,0 +1,42 @@
+// Reads all rows as sessions, some at a time. Promises that a row which cannot be read is reported and skipped, so that
+// it hides no other. Must not know how rows are fetched.
+
+import type { SessionData } from 'express-session'
+import { type Answer, type Row, rowOf } from '../table/results.ts'
+import { logouts } from './logouts.ts'
+
+/** One row of the table, as `entries()` yields it. */
+export interface Entry {
+  sid: string
+  session: SessionData
+  /** When the row expires. An invalid Date if the column holds `infinity`. */
+  expires: Date
+}
+
+export interface EntrySource {
+  /** How many rows `rowsAfter` returns, unless fewer are left. */
+  readonly limit: number
+  /** The next rows in the order of their sids. @param sid the last one so far; empty for the first rows */
+  rowsAfter(sid: string): Promise<NonNullable<Answer>[]>
+  /** @param logoutCount how many logouts there were when the row was fetched */
+  sessionOf(row: Row, logoutCount: number): SessionData | null | Promise<SessionData | null>
+  errorLog(message: string, error: unknown): unknown
+}
+
+export async function* entries(source: EntrySource): AsyncGenerator<Entry, void, undefined> {
+  for (let sid = ''; ; ) {
+    const logoutCount = logouts.count
+    const rows = await source.rowsAfter(sid)
+    const failures: unknown[] = []
+    for (const columns of rows) {
+      const row = rowOf(columns)
+      sid = row[0]
+      const read = async () => source.sessionOf(row, logoutCount)
+      const session = await read().catch((error) => void failures.push(error))
+      if (session) yield { sid, session, expires: new Date(Number(row[2]) * 1000) }
+    }
+    const { length } = failures
+    if (length > 0) source.errorLog(`Passed over ${length} session(s) that cannot be read`, failures[0])
+    if (rows.length < source.limit) return
+  }
+}

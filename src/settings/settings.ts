@@ -1,0 +1,77 @@
+// Turns the options into complete settings: the only place where they are checked, and where every default is. Promises
+// a TypeError for options that are wrong. Must not know what the settings are used for.
+
+import type { ConObject, Options, Serializer } from '../options.ts'
+import { type ErrorLog, logToConsole, safeErrorLog } from './error-log.ts'
+import { checkOption, checkOptions } from './rules.ts'
+
+/** What the store works with: every option, with its default if it was not given. In seconds unless the name says ms. */
+export interface Settings {
+  readonly postgres: Options['postgres']
+  readonly conString: string | undefined
+  readonly conObject: ConObject | undefined
+  readonly tableName: string
+  readonly schemaName: string | undefined
+  readonly ttl: NonNullable<Options['ttl']>
+  readonly createTableIfMissing: boolean
+  readonly disableTouch: boolean
+  readonly touchInterval: number
+  readonly pruneSessionInterval: number | false
+  readonly pruneSessionRandomizedInterval: (milliseconds: number) => number
+  readonly errorLog: ErrorLog
+  readonly serializer: Serializer
+  readonly timeoutMs: number
+  readonly max: number
+  readonly isolate: boolean
+  readonly onConflict: NonNullable<Options['onConflict']>
+}
+
+const ONE_DAY = 86_400
+
+const json: Serializer = {
+  stringify: (session) => JSON.stringify(session),
+  parse(text) {
+    const value = JSON.parse(text)
+    // Text that was encoded twice. connect-pg-simple reads it as a session, so this store does, too.
+    return typeof value === 'string' ? JSON.parse(value) : value
+  },
+}
+
+/** @throws TypeError that names the option, the rule, the value and its type */
+export function parseOptions(options: Options = {}): Settings {
+  checkOptions(options)
+  return {
+    postgres: options.postgres,
+    conString: options.conString,
+    conObject: options.conObject,
+    tableName: options.tableName ?? 'session',
+    schemaName: options.schemaName,
+    ttl: options.ttl ?? ONE_DAY,
+    createTableIfMissing: options.createTableIfMissing ?? false,
+    disableTouch: options.disableTouch ?? false,
+    touchInterval: options.touchInterval ?? 0,
+    pruneSessionInterval: options.pruneSessionInterval ?? 60,
+    pruneSessionRandomizedInterval: randomizer(options.pruneSessionRandomizedInterval),
+    errorLog: safeErrorLog(options.errorLog ?? logToConsole),
+    serializer: options.serializer ?? json,
+    timeoutMs: (options.timeout ?? 10) * 1000,
+    max: options.max ?? poolSize(options) ?? 4,
+    isolate: options.isolate ?? true,
+    onConflict: options.onConflict ?? 'overwrite',
+  }
+}
+
+function randomizer(option: Options['pruneSessionRandomizedInterval']): (milliseconds: number) => number {
+  if (option === false) return (milliseconds) => milliseconds
+  // Spread out, so that processes started together do not all prune together.
+  return option ?? ((milliseconds) => milliseconds * (0.5 + Math.random()))
+}
+
+/** The size of the pool in node-postgres' connection object, where it may also be the text of a number. */
+function poolSize({ postgres, conObject }: Options): number | undefined {
+  const size = postgres === undefined ? (conObject?.['max'] ?? conObject?.['poolSize']) : undefined
+  if (size === undefined || size === null || size === '') return undefined
+  const max = typeof size === 'string' ? Number(size) : size
+  checkOption('max', max)
+  return max
+}
