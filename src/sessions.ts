@@ -1,6 +1,6 @@
-// The sessions of one table: sids and sessions in, sessions out. Joins the rooms below: an operation goes through the
-// queue to the table in a batch, and its row comes back as a session. Promises what each method of the store promises.
-// Must not know Express, callbacks or the driver.
+// The sessions of one table: sids and sessions in, sessions out. Joins the rooms below: an operation goes
+// through the queue to the table in a batch, and its row comes back as a session. Promises what each method
+// of the store promises. Must not know Express, callbacks or the driver.
 
 import type { SessionData } from 'express-session'
 import { now } from './clock.ts'
@@ -70,7 +70,9 @@ export class Sessions {
     }
   }
 
-  /** A loaded session only updates its row, so that a destroyed row stays destroyed. Any other is upserted. */
+  /**
+   * A loaded session only updates its row, so that a destroyed row stays destroyed. Any other is upserted.
+   */
   async set(sid: string, session: SessionData): Promise<void> {
     this.#admit(sid)
     const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count)
@@ -188,7 +190,10 @@ export class Sessions {
     this.#start()
   }
 
-  /** Whether the row can be missing because it expired and was pruned, and not because this process destroyed it. */
+  /**
+   * Whether the row can be missing because it expired and was pruned, and not because this process destroyed
+   * it.
+   */
   #mayBeMissing({ sid, expire, logouts: logoutCount }: Loaded): boolean {
     return expire < now() && !logouts.since(logoutCount, sid)
   }
@@ -212,7 +217,9 @@ export class Sessions {
     }
   }
 
-  /** Null if its cookie has expired. A promise only if the serializer is async, which saves one for each get. */
+  /**
+   * Null if its cookie has expired. A promise only if the serializer is async, which saves one for each get.
+   */
   #sessionOf(
     [sid, text, expire]: Row,
     logoutCount: number,

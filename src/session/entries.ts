@@ -1,5 +1,5 @@
-// Reads all rows as sessions, some at a time. Promises that a row which cannot be read is reported and skipped, so that
-// it hides no other. Must not know how rows are fetched.
+// Reads all rows as sessions, some at a time. Promises that a row which cannot be read is reported and
+// skipped, so that it hides no other. Must not know how rows are fetched.
 
 import type { SessionData } from 'express-session'
 import { type Answer, type Row, rowOf } from '../table/results.ts'
