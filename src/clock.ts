@@ -1,6 +1,7 @@
-// The monotonic clock and the timers of the store. Promises that a changed system clock and a test's fake timers
-// have no effect on them, and that a timer's work runs in no request's async context. Must not know what is
-// waited for. `now()` is the one exception: it reads the wall clock, which decides when sessions expire.
+// The monotonic clock and the timers of the store. Promises that a changed system clock and a test's fake
+// timers have no effect on them, and that a timer's work runs in no request's async context. Must not know
+// what is waited for. `now()` is the one exception: it reads the wall clock, which decides when sessions
+// expire.
 
 import { AsyncResource } from 'node:async_hooks'
 import { performance } from 'node:perf_hooks'
@@ -9,8 +10,8 @@ import { clearTimeout, setImmediate, setTimeout } from 'node:timers'
 // Captured when the module loads: tests replace the global ones by fakes that stand still.
 const real = { clearTimeout, setImmediate, setTimeout, now: performance.now.bind(performance) }
 
-// A timer or socket keeps the async context in which it was made, and everything in that context, which would be
-// the request that happened to come first. The context of this resource is empty.
+// A timer or socket keeps the async context in which it was made, and everything in that context, which would
+// be the request that happened to come first. The context of this resource is empty.
 const background = new AsyncResource('connect-postgres-simple')
 // The module may have been loaded in the middle of a request, so what Node stored of that request is removed.
 // Node 20 and 22 store a property for each AsyncLocalStorage, Node 24 and 26 one for all of them.
@@ -37,7 +38,10 @@ export function stopTimer(timer: NodeJS.Timeout | undefined): void {
   real.clearTimeout(timer)
 }
 
-/** @param work runs once the event loop has handled what it has already received, outside any request's context */
+/**
+ * @param work runs once the event loop has handled what it has already received, outside any request's
+ *   context
+ */
 export function soon(work: () => void): void {
   background.runInAsyncScope(real.setImmediate, undefined, work)
 }

@@ -1,10 +1,13 @@
 // The class of the store's errors, the cleaning of foreign ones, and a function for each common error.
-// Promises that every error given out has a `code` and that none holds a sid, session data, SQL parameters or a
-// credential in any property. Must not know what was being done when it happened.
+// Promises that every error given out has a `code` and that none holds a sid, session data, SQL parameters or
+// a credential in any property. Must not know what was being done when it happened.
 
 import { hasNoData, LOCK_NOT_AVAILABLE, UNDEFINED_TABLE } from './sqlstate.ts'
 
-/** An error of the store. `code` is one of ours (`STORE_…`), a SQLSTATE, or a code of the network or the driver. */
+/**
+ * An error of the store. `code` is one of ours (`STORE_…`), a SQLSTATE, or a code of the network or the
+ * driver.
+ */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
   readonly code: string
@@ -21,8 +24,8 @@ export class StoreError extends Error {
 export const codeOf = (error: unknown): string => (error as StoreError).code
 
 /**
- * An error of the connection, for the driver. The driver attaches the statement and its parameters to errors, so
- * it is never given out: `withoutData` makes a StoreError of it.
+ * An error of the connection, for the driver. The driver attaches the statement and its parameters to errors,
+ * so it is never given out: `withoutData` makes a StoreError of it.
  */
 export class ConnectionError extends Error {
   readonly code: string
@@ -53,8 +56,8 @@ export function inWords(server: Server | undefined): string {
 
 /**
  * The error to give out in place of one from the driver: the same `code`, and the message only if it cannot
- * contain data. postgres.js 3.4.9 attaches the statement and its parameters to its errors, so the original is not
- * passed on, not even as `cause`.
+ * contain data. postgres.js 3.4.9 attaches the statement and its parameters to its errors, so the original is
+ * not passed on, not even as `cause`.
  * @param server is named in the message, unless it answered the statement itself with an error
  */
 export function withoutData(error: unknown, server?: Server): StoreError {
@@ -71,8 +74,8 @@ export function withoutData(error: unknown, server?: Server): StoreError {
     const whole = `${text} [SQLSTATE ${state}]${severity === 'ERROR' ? '' : inWords(server)}`
     return new StoreError(state, whole, severity)
   }
-  // The file of the Unix socket is missing. express-session takes ENOENT from `get` for "no such session", which
-  // would log out all users while the server is away.
+  // The file of the Unix socket is missing. express-session takes ENOENT from `get` for "no such session",
+  // which would log out all users while the server is away.
   if (code === 'ENOENT')
     return new StoreError('ECONNREFUSED', `Nobody listens at the socket of PostgreSQL${inWords(server)}`)
   const cause = String(code ?? name ?? 'unknown')

@@ -16,9 +16,10 @@ interface WithStore {
  * Makes the class of the store for this copy of express-session.
  * @example
  * const PostgresStore = connectPostgresSimple(session)
- * app.use(session({ store: new PostgresStore({ postgres: sql }), secret, resave: false, saveUninitialized: false }))
- * @param session what express-session exports, or another object with a `Store` class, or one with such an object
- *   as `session`
+ * const store = new PostgresStore({ postgres: sql })
+ * app.use(session({ store, secret, resave: false, saveUninitialized: false }))
+ * @param session what express-session exports, or another object with a `Store` class, or one with such an
+ *   object as `session`
  * @throws TypeError if there is no such class
  */
 export default function connectPostgresSimple(

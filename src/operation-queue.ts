@@ -1,5 +1,5 @@
-// The queue of all operations on the table, with its limits and with what it has to know of operations, answers and
-// errors. Must not know sessions.
+// The queue of all operations on the table, with its limits and with what it has to know of operations,
+// answers and errors. Must not know sessions.
 
 import * as time from './clock.ts'
 import { isAnswer } from './connection/query.ts'
@@ -20,13 +20,17 @@ const HELD_PAUSE_MS = 25
 
 const isRead = (op: Operation) => op.verb === 'get'
 
-/** @param usualLength of a session's text, in characters: a get has the size of its answer, which is not known before */
+/**
+ * @param usualLength of a session's text, in characters: a get has the size of its answer, which is not known
+ *   before
+ */
 export function operationQueue(settings: Settings, table: Table, usualLength: () => number): OperationQueue {
   return new Queue<Operation, Answer>(
     {
       time,
       timeoutMs: settings.timeoutMs,
-      // Reached only while the server is away. Long before that, the app has other troubles than its sessions.
+      // Reached only while the server is away. Long before that, the app has other troubles than its
+      // sessions.
       maxWaiting: { callers: 50_000, weight: 100_000_000 },
       isRead,
       weigh: (op) => ('sess' in op ? op.sess.length : 0),

@@ -1,5 +1,5 @@
-// Every option of the store with its type, meaning, unit and default. These are the public types and nothing else.
-// Must not know how options are checked or used.
+// Every option of the store with its type, meaning, unit and default. These are the public types and nothing
+// else. Must not know how options are checked or used.
 
 import type { SessionData } from 'express-session'
 import type { Sql } from 'postgres'
@@ -7,35 +7,37 @@ import type { Sql } from 'postgres'
 /** Turns a session into JSON text, and back. Both functions may be async. */
 export interface Serializer {
   /**
-   * Must return the JSON of an object, as the column has the type `json`. It is called synchronously by `set`. If it throws,
-   * or returns no text, the save fails with `STORE_SESSION`. Text that PostgreSQL refuses fails with its SQLSTATE.
+   * Must return the JSON of an object, as the column has the type `json`. It is called synchronously by
+   * `set`. If it throws, or returns no text, the save fails with `STORE_SESSION`. Text that PostgreSQL
+   * refuses fails with its SQLSTATE.
    */
   stringify(session: SessionData): string | Promise<string>
   /**
-   * Gets what `stringify` returned, or what connect-pg-simple has written. If it throws, or returns no object, `get` fails
-   * with `STORE_SESSION` and the row stays as it is.
+   * Gets what `stringify` returned, or what connect-pg-simple has written. If it throws, or returns no
+   * object, `get` fails with `STORE_SESSION` and the row stays as it is.
    */
   parse(text: string): SessionData | Promise<SessionData>
 }
 
 /**
- * The keys of node-postgres' connection object. Those that cannot have an effect in this store, such as `types`, are
- * accepted and ignored. An unknown key is a TypeError.
+ * The keys of node-postgres' connection object. Those that cannot have an effect in this store, such as
+ * `types`, are accepted and ignored. An unknown key is a TypeError.
  */
 export type ConObject = Readonly<Record<string, any>>
 
 /** All options are optional. A wrong value or an unknown option is a TypeError in the constructor. */
 export interface Options {
   /**
-   * A postgres.js instance, as `postgres(url)` returns it. The store opens connections of its own with the instance's
-   * settings. It neither queries nor ends the instance itself, unless `isolate` is `false`.
+   * A postgres.js instance, as `postgres(url)` returns it. The store opens connections of its own with the
+   * instance's settings. It neither queries nor ends the instance itself, unless `isolate` is `false`.
    *
-   * Wins over `conObject` and `conString`. A transaction, a reserved connection and `undefined` are TypeErrors.
+   * Wins over `conObject` and `conString`. A transaction, a reserved connection and `undefined` are
+   * TypeErrors.
    */
   postgres?: Sql<any>
   /**
-   * A connection URL, with the meaning it has for node-postgres. `undefined` is a TypeError, so that a variable that is not
-   * set does not lead to another database.
+   * A connection URL, with the meaning it has for node-postgres. `undefined` is a TypeError, so that a
+   * variable that is not set does not lead to another database.
    * @default process.env.DATABASE_URL, or the PG* variables if that is not set
    */
   conString?: string
@@ -45,7 +47,8 @@ export interface Options {
    * // With the settings of an existing pool of node-postgres:
    * new PostgresStore({ conObject: pool.options })
    * @example
-   * new PostgresStore({ conObject: { host: 'db.example.com', user: 'app', password, database: 'shop', ssl: true } })
+   * const conObject = { host: 'db.example.com', user: 'app', password, database: 'shop', ssl: true }
+   * new PostgresStore({ conObject })
    */
   conObject?: ConObject
   /** The name of the table. A dot is part of the name. @default 'session' */
@@ -53,36 +56,44 @@ export interface Options {
   /** The name of the table's schema. @default none: the `search_path` of the connection decides */
   schemaName?: string | undefined
   /**
-   * The lifetime, in seconds, of a session whose cookie has no `expires`. A cookie with `expires` decides by itself.
+   * The lifetime, in seconds, of a session whose cookie has no `expires`. A cookie with `expires` decides by
+   * itself.
    *
-   * A function is called at every save and touch of such a session. If it returns no number, the call fails with
-   * `STORE_TTL`; if it throws, the call fails with what it throws.
+   * A function is called at every save and touch of such a session. If it returns no number, the call fails
+   * with `STORE_TTL`; if it throws, the call fails with what it throws.
    * @default 86400, one day
    * @example
    * // A month for users who asked to be remembered, an hour for all others:
    * new PostgresStore({ ttl: (session, sid) => (session.remember ? 30 * 86_400 : 3600) })
    */
   ttl?: number | ((session: SessionData, sid: string) => number) | undefined
-  /** Whether to create the table and its index at the first use if the table does not exist. @default false */
+  /**
+   * Whether to create the table and its index at the first use if the table does not exist.
+   * @default false
+   */
   createTableIfMissing?: boolean | undefined
-  /** Whether `touch` does nothing. Sessions then expire at the time that their last save has set. @default false */
+  /**
+   * Whether `touch` does nothing. Sessions then expire at the time that their last save has set.
+   * @default false
+   */
   disableTouch?: boolean | undefined
   /**
-   * In seconds. A touch that would move the expiry of a loaded session by less than this is not sent. For a short session
-   * the limit is a tenth of its remaining lifetime, so that a session in use does not expire.
+   * In seconds. A touch that would move the expiry of a loaded session by less than this is not sent. For a
+   * short session the limit is a tenth of its remaining lifetime, so that a session in use does not expire.
    * @default 0, every touch is sent
    */
   touchInterval?: number | undefined
   /**
-   * The time in seconds from the end of a prune to the start of the next one, before it is randomized. `false` prunes only
-   * when `pruneSessions()` is called. The timer starts with the first use of the store, and keeps no process alive.
+   * The time in seconds from the end of a prune to the start of the next one, before it is randomized.
+   * `false` prunes only when `pruneSessions()` is called. The timer starts with the first use of the store,
+   * and keeps no process alive.
    * @default 60
    */
   pruneSessionInterval?: number | false | undefined
   /**
-   * How the interval is varied, so that processes started together do not all prune together. `false` uses it unchanged. A
-   * function gets it in milliseconds and returns milliseconds, from 0 to 2147483647. If it throws, or returns anything
-   * else, `errorLog` is called and the interval is used unchanged.
+   * How the interval is varied, so that processes started together do not all prune together. `false` uses it
+   * unchanged. A function gets it in milliseconds and returns milliseconds, from 0 to 2147483647. If it
+   * throws, or returns anything else, `errorLog` is called and the interval is used unchanged.
    * @default a random value from 50 % to 150 % of the interval
    * @example
    * // Between the interval and a tenth more:
@@ -90,8 +101,8 @@ export interface Options {
    */
   pruneSessionRandomizedInterval?: ((milliseconds: number) => number) | false | undefined
   /**
-   * Is called with errors that no caller gets, such as those of the timer's prunes. It is also called once when no server
-   * can be reached, and once, with `undefined` as the error, when one can be reached again.
+   * Is called with errors that no caller gets, such as those of the timer's prunes. It is also called once
+   * when no server can be reached, and once, with `undefined` as the error, when one can be reached again.
    * @default console.error
    */
   errorLog?: ((message: string, error: unknown) => void) | undefined
@@ -109,17 +120,21 @@ export interface Options {
    */
   serializer?: Serializer | undefined
   /**
-   * How many seconds an operation may take, including retries and waiting. Then it fails with `STORE_TIMEOUT`. After that
-   * error a write may or may not have been stored.
+   * How many seconds an operation may take, including retries and waiting. Then it fails with
+   * `STORE_TIMEOUT`. After that error a write may or may not have been stored.
    * @default 10
    */
   timeout?: number | undefined
-  /** The largest number of connections that the store opens. @default `conObject.max`, or 4 if that is not given */
+  /**
+   * The largest number of connections that the store opens.
+   * @default `conObject.max`, or 4 if that is not given
+   */
   max?: number | undefined
   /**
-   * `false` runs the store's statements on the connections of the instance given as `postgres`, which is needed for a
-   * wrapper whose settings cannot be read. The risk: on connections with other queries the driver can mix up rows.
-   * An instance that changes text or rows by `transform` or `types` is then a TypeError.
+   * `false` runs the store's statements on the connections of the instance given as `postgres`, which is
+   * needed for a wrapper whose settings cannot be read. The risk: on connections with other queries the
+   * driver can mix up rows. An instance that changes text or rows by `transform` or `types` is then a
+   * TypeError.
    * @default true
    */
   isolate?: boolean | undefined
@@ -127,12 +142,13 @@ export interface Options {
    * What a save does if the row has changed since this request loaded the session.
    *
    * - `'overwrite'`: the row becomes what this request has.
-   * - `'merge'`: the top-level keys that this request changed, added or deleted are applied to what the row holds now.
+   * - `'merge'`: the top-level keys that this request changed, added or deleted are applied to what the row
+   *   holds now.
    * - `'error'`: nothing is stored, and the save fails with `STORE_CONFLICT`.
    * @default 'overwrite'
    * @example
-   * // Two requests load `{ cart: [], seen: 1 }`. One saves `{ cart: ['book'], seen: 1 }`, then the other saves
-   * // `{ cart: [], seen: 2 }`. The row then holds `{ cart: ['book'], seen: 2 }`:
+   * // Two requests load `{ cart: [], seen: 1 }`. One saves `{ cart: ['book'], seen: 1 }`, then the other
+   * // saves `{ cart: [], seen: 2 }`. The row then holds `{ cart: ['book'], seen: 2 }`:
    * new PostgresStore({ onConflict: 'merge' })
    */
   onConflict?: 'overwrite' | 'merge' | 'error' | undefined

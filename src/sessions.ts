@@ -1,6 +1,6 @@
-// The sessions of one table: sids and sessions in, sessions out. Joins the rooms below: an operation goes through the
-// queue to the table in a batch, and its row comes back as a session. Promises what each method of the store promises.
-// Must not know Express, callbacks or the driver.
+// The sessions of one table: sids and sessions in, sessions out. Joins the rooms below: an operation goes
+// through the queue to the table in a batch, and its row comes back as a session. Promises what each method
+// of the store promises. Must not know Express, callbacks or the driver.
 
 import type { SessionData } from 'express-session'
 import { now } from './clock.ts'
@@ -11,14 +11,15 @@ import { type Entry, type EntrySource, entries } from './session/entries.ts'
 import { expireAt } from './session/expiry.ts'
 import { type Loaded, LoadedSessions } from './session/loaded.ts'
 import { logouts } from './session/logouts.ts'
+import { Reader } from './session/reader.ts'
 import { checkSid } from './session/sid.ts'
-import { decode, encode, unreadable } from './session/text.ts'
+import { encode } from './session/text.ts'
 import type { Settings } from './settings/settings.ts'
 import { LOCK_NOT_AVAILABLE } from './sqlstate.ts'
 import { deletes } from './table/deletes.ts'
 import type { Operation } from './table/operations.ts'
 import { Pruner } from './table/pruner.ts'
-import { type Answer, milliseconds, type Row, rowOf } from './table/results.ts'
+import { type Answer, milliseconds, rowOf } from './table/results.ts'
 import { Table, type Values } from './table/table.ts'
 
 // How many rows `all` and `entries` fetch at a time.
@@ -32,10 +33,9 @@ export class Sessions {
   readonly #queue: OperationQueue
   readonly #pruner: Pruner
   readonly #loaded = new LoadedSessions()
+  readonly #reader: Reader
   /** What `close` waits for, besides the queue. */
   readonly #underWay = new Set<Promise<unknown>>()
-  /** A moving average of the length of sessions that were read, in characters. */
-  #usualLength = 0
   #closing: Promise<void> | undefined
 
   /** Opens no connection yet. @throws TypeError for an instance or address that cannot be used */
@@ -46,7 +46,8 @@ export class Sessions {
     // Failed prunes are not reported while no server can be reached: the pool has reported that already.
     const errorLog: Settings['errorLog'] = (...failure) => this.#table.isAway || settings.errorLog(...failure)
     this.#pruner = new Pruner({ ...settings, errorLog }, deletes(this.#table))
-    this.#queue = operationQueue(settings, this.#table, () => this.#usualLength)
+    this.#reader = new Reader(settings, this.#loaded)
+    this.#queue = operationQueue(settings, this.#table, () => this.#reader.usualLength)
   }
 
   /** Takes callbacks, as a promise could keep the session's text alive: see `Queue.ask`. */
@@ -55,7 +56,7 @@ export class Sessions {
     const logoutCount = logouts.count
     const onAnswer = (columns: Answer) => {
       try {
-        const session = columns ? this.#sessionOf(rowOf(columns), logoutCount) : null
+        const session = columns ? this.#reader.read(rowOf(columns), logoutCount) : null
         if (session instanceof Promise) session.then(resolve, reject)
         else resolve(session)
       } catch (error) {
@@ -70,7 +71,9 @@ export class Sessions {
     }
   }
 
-  /** A loaded session only updates its row, so that a destroyed row stays destroyed. Any other is upserted. */
+  /**
+   * A loaded session only updates its row, so that a destroyed row stays destroyed. Any other is upserted.
+   */
   async set(sid: string, session: SessionData): Promise<void> {
     this.#admit(sid)
     const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count)
@@ -130,14 +133,14 @@ export class Sessions {
     return this.#afterWrites(async (until) => {
       const sessions: SessionData[] = []
       const rowsAfter = (sid: string) => this.#rowsAfter(sid, until)
-      for await (const { session } of entries(this.#entrySource(rowsAfter))) sessions.push(session)
+      for await (const { session } of this.#entries(rowsAfter)) sessions.push(session)
       return sessions
     })
   }
 
   entries(): AsyncGenerator<Entry, void, undefined> {
     const rowsAfter = (sid: string) => this.#afterWrites((until) => this.#rowsAfter(sid, until))
-    return entries(this.#entrySource(rowsAfter))
+    return this.#entries(rowsAfter)
   }
 
   async clear(): Promise<void> {
@@ -188,7 +191,10 @@ export class Sessions {
     this.#start()
   }
 
-  /** Whether the row can be missing because it expired and was pruned, and not because this process destroyed it. */
+  /**
+   * Whether the row can be missing because it expired and was pruned, and not because this process destroyed
+   * it.
+   */
   #mayBeMissing({ sid, expire, logouts: logoutCount }: Loaded): boolean {
     return expire < now() && !logouts.since(logoutCount, sid)
   }
@@ -212,32 +218,13 @@ export class Sessions {
     }
   }
 
-  /** Null if its cookie has expired. A promise only if the serializer is async, which saves one for each get. */
-  #sessionOf(
-    [sid, text, expire]: Row,
-    logoutCount: number,
-  ): SessionData | null | Promise<SessionData | null> {
-    if (text === null) throw unreadable('the column is null')
-    this.#usualLength += (text.length - this.#usualLength) / 100
-    const decoded = decode(text, Number(expire), this.#settings.serializer)
-    const remember = (session: SessionData | null) => {
-      const texts = this.#compares ? { base: text, row: text } : undefined
-      if (session) this.#loaded.remember(session, sid, Number(expire), logoutCount, texts)
-      return session
-    }
-    return decoded instanceof Promise ? decoded.then(remember) : remember(decoded)
-  }
-
-  #entrySource(rowsAfter: EntrySource['rowsAfter']): EntrySource {
-    return {
-      limit: ROWS_AT_A_TIME,
-      rowsAfter,
-      sessionOf: (row, logoutCount) => this.#sessionOf(row, logoutCount),
-      errorLog: this.#settings.errorLog,
-    }
+  #entries(rowsAfter: EntrySource['rowsAfter']): AsyncGenerator<Entry, void, undefined> {
+    const { errorLog } = this.#settings
+    return entries({ limit: ROWS_AT_A_TIME, rowsAfter, reader: this.#reader, errorLog })
   }
 
   #rowsAfter(sid: string, until: number): Promise<NonNullable<Answer>[]> {
-    return this.#table.query('entriesAfter', () => ({ now: now(), after: sid, limit: ROWS_AT_A_TIME }), until)
+    const values = () => ({ now: now(), after: sid, limit: ROWS_AT_A_TIME })
+    return this.#table.query('entriesAfter', values, until)
   }
 }

@@ -11,12 +11,14 @@ export const READ_ONLY = '25006'
 export const UNDEFINED_TABLE = '42P01'
 
 /**
- * A write got its locks after its deadline, so it must take no effect. The statements raise this code by `ln(0)`;
- * PostgreSQL raises it for nothing else that the store sends.
+ * A write got its locks after its deadline, so it must take no effect. The statements raise this code by
+ * `ln(0)`; PostgreSQL raises it for nothing else that the store sends.
  */
 export const STATEMENT_LATE = '2201E'
 
-/** PgBouncer reports its own failures with this code and severity FATAL, such as no free server connection. */
+/**
+ * PgBouncer reports its own failures with this code and severity FATAL, such as no free server connection.
+ */
 export const PROTOCOL_VIOLATION = '08P01'
 
 // The cause is the connection or the state of the server, not the statement.
@@ -34,12 +36,14 @@ export function isTransient(code: string): boolean {
   return TRANSIENT.has(code)
 }
 
-// 08, 57P: connection. 25: transaction. 26: prepared statement. 28, 3D: login. 3F, 42P01: missing schema, table.
-// 42703: missing column. 42883: missing operator or function. 42601: syntax. 0A: missing feature.
+// 08, 57P: connection. 25: transaction. 26: prepared statement. 28, 3D: login. 3F, 42P01: missing schema,
+// table. 42703: missing column. 42883: missing operator or function. 42601: syntax. 0A: missing feature.
 // 53300: too many connections. 55P03: lock.
 const OF_THE_STATEMENT = /^(08|0A|25|26|28|3D|3F|42P01|42703|42883|42601|53300|55P03|57P)/
 
-/** Whether the error concerns the statement as a whole. Any other may come from the data of one batch member. */
+/**
+ * Whether the error concerns the statement as a whole. Any other may come from the data of one batch member.
+ */
 export function isOfTheStatement(code: string): boolean {
   return OF_THE_STATEMENT.test(code)
 }
@@ -61,7 +65,8 @@ export function isOfARow(code: string): boolean {
   return !NOT_OF_A_ROW.test(code)
 }
 
-// 42P07: table or index. 42710: other object. 23505: two processes inserted the same row of the system catalogue.
+// 42P07: table or index. 42710: other object. 23505: two processes inserted the same row of the system
+// catalogue.
 const TAKEN = new Set(['42P07', '23505', '42710'])
 
 /** Whether a name is taken: another process created the table, or another table has an index of that name. */
@@ -77,13 +82,16 @@ export function isOfSidType(code: string): boolean {
   return OF_SID_TYPE.has(code)
 }
 
-/** Whether the type of the column `sid` refused a value. 22: invalid value. 42883: no operator to compare it. */
+/**
+ * Whether the type of the column `sid` refused a value. 22: invalid value. 42883: no operator to compare it.
+ */
 export function isRefusedSid(code: string): boolean {
   return /^22|^42883/.test(code)
 }
 
-// PostgreSQL builds the messages of these classes from the statement's text and its own state. The store sends all
-// data as parameters, so none is in them. In other classes it can be: 22 invalid value, 23 constraint, P0 trigger.
+// PostgreSQL builds the messages of these classes from the statement's text and its own state. The store
+// sends all data as parameters, so none is in them. In other classes it can be: 22 invalid value, 23
+// constraint, P0 trigger.
 const WITHOUT_DATA = /^(08|0A|25|26|28|3D|3F|40|42|53|55|57|58)/
 
 /** Whether the server's message cannot contain data. */

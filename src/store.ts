@@ -1,5 +1,5 @@
-// The contract with express-session: one short method per verb, each with a callback or, without one, a promise.
-// Must not know how a session is stored.
+// The contract with express-session: one short method per verb, each with a callback or, without one, a
+// promise. Must not know how a session is stored.
 
 import type { Session, SessionData, Store } from 'express-session'
 import type { Options } from './options.ts'
@@ -22,13 +22,14 @@ type Request = Parameters<Store['createSession']>[0]
  * - `STORE_TLS`, `STORE_PASSWORD`, `STORE_PROTOCOL`: no connection could be opened.
  * - a SQLSTATE, or a code of the network or the driver such as `ECONNREFUSED`.
  *
- * Methods that take a sid also fail with `STORE_SID` if it is not a non-empty, well-formed string without NUL. Other
- * codes are named at their methods. No error contains a sid, session data or a credential.
+ * Methods that take a sid also fail with `STORE_SID` if it is not a non-empty, well-formed string without
+ * NUL. Other codes are named at their methods. No error contains a sid, session data or a credential.
  */
 export interface PostgresStore extends Store {
   /**
-   * Reads a session, as a new object for every call. Its cookie has the expiry of the row. Resolves with null if the
-   * row is absent or has expired. A locked row is read without waiting, as it was before the other transaction.
+   * Reads a session, as a new object for every call. Its cookie has the expiry of the row. Resolves with null
+   * if the row is absent or has expired. A locked row is read without waiting, as it was before the other
+   * transaction.
    *
    * Fails with `STORE_SESSION` if the row cannot be read as a session.
    */
@@ -38,34 +39,34 @@ export interface PostgresStore extends Store {
   /**
    * Stores a session until its cookie expires, or for `ttl` seconds.
    *
-   * A session that came out of `get`, or that express-session has made and saved once, only updates its row. If the
-   * row is absent because somebody destroyed it, nothing is stored, and that is a success. If it may be absent because
-   * it expired, the session is stored again. Any other object is stored whatever there is. If somebody else has locked
-   * the row, the save waits for it until the `timeout`.
+   * A session that came out of `get`, or that express-session has made and saved once, only updates its row.
+   * If the row is absent because somebody destroyed it, nothing is stored, and that is a success. If it may
+   * be absent because it expired, the session is stored again. Any other object is stored whatever there is.
+   * If somebody else has locked the row, the save waits for it until the `timeout`.
    *
-   * Fails with `STORE_SESSION` if the session cannot be turned into text, with `STORE_TTL` if the `ttl` function returns
-   * no number, and with `STORE_CONFLICT` as the option `onConflict` says.
+   * Fails with `STORE_SESSION` if the session cannot be turned into text, with `STORE_TTL` if the `ttl`
+   * function returns no number, and with `STORE_CONFLICT` as the option `onConflict` says.
    */
   set(sid: string, session: SessionData): Promise<void>
   set(sid: string, session: SessionData, callback: Callback | undefined): void
 
   /**
-   * Moves the expiry of the row and changes nothing else. A row that is absent or has expired stays so, and that is a
-   * success. A locked row is waited for until the `timeout`. Fails with `STORE_TTL` as `set` does.
+   * Moves the expiry of the row and changes nothing else. A row that is absent or has expired stays so, and
+   * that is a success. A locked row is waited for until the `timeout`. Fails with `STORE_TTL` as `set` does.
    */
   touch(sid: string, session: SessionData): Promise<void>
   touch(sid: string, session: SessionData, callback: Callback | undefined): void
 
   /**
-   * Deletes the row. It is a success if the row is absent. A locked row is waited for until the `timeout`. A session
-   * loaded earlier cannot bring the row back.
+   * Deletes the row. It is a success if the row is absent. A locked row is waited for until the `timeout`. A
+   * session loaded earlier cannot bring the row back.
    */
   destroy(sid: string): Promise<void>
   destroy(sid: string, callback: Callback | undefined): void
 
   /**
-   * Reads all sessions that have not expired, in the order of their sids. Rows that cannot be read are skipped, and
-   * reported to `errorLog`. For many sessions `entries()` needs less memory.
+   * Reads all sessions that have not expired, in the order of their sids. Rows that cannot be read are
+   * skipped, and reported to `errorLog`. For many sessions `entries()` needs less memory.
    */
   all(): Promise<SessionData[]>
   all(callback: Callback<SessionData[]> | undefined): void
@@ -78,20 +79,25 @@ export interface PostgresStore extends Store {
   ids(): Promise<string[]>
   ids(callback: Callback<string[]> | undefined): void
 
-  /** Deletes all rows of the table, also those of other stores. Locked rows are waited for until the `timeout`. */
+  /**
+   * Deletes all rows of the table, also those of other stores. Locked rows are waited for until the
+   * `timeout`.
+   */
   clear(): Promise<void>
   clear(callback: Callback | undefined): void
 
   /**
-   * Deletes all expired rows, in batches, and resolves with their number. Locked rows are skipped. Of several processes
-   * that prune at once one works and the others delete nothing. The interval of the timer starts anew.
+   * Deletes all expired rows, in batches, and resolves with their number. Locked rows are skipped. Of several
+   * processes that prune at once one works and the others delete nothing. The interval of the timer starts
+   * anew.
    */
   pruneSessions(): Promise<number>
   pruneSessions(callback: Callback<number> | undefined): void
 
   /**
-   * Iterates over all sessions that have not expired, in the order of their sids, of which it fetches some at a time.
-   * Rows that cannot be read are skipped, and reported to `errorLog`. The `timeout` counts anew for each fetch.
+   * Iterates over all sessions that have not expired, in the order of their sids, of which it fetches some at
+   * a time. Rows that cannot be read are skipped, and reported to `errorLog`. The `timeout` counts anew for
+   * each fetch.
    * @example
    * for await (const { sid, session, expires } of store.entries()) {
    *   if (session.user === name) await store.destroy(sid)
@@ -99,13 +105,15 @@ export interface PostgresStore extends Store {
    */
   entries(): AsyncGenerator<Entry, void, undefined>
 
-  /** Creates the table and its index if the table does not exist. Any number of processes can do so at once. */
+  /**
+   * Creates the table and its index if the table does not exist. Any number of processes can do so at once.
+   */
   createTable(): Promise<void>
 
   /**
-   * Stops the timer, refuses new operations with `STORE_CLOSED`, waits for those under way, and closes the store's own
-   * connections. The instance given as `postgres` stays open. Never fails because of an operation, ends within about
-   * the `timeout`, and can be called more than once.
+   * Stops the timer, refuses new operations with `STORE_CLOSED`, waits for those under way, and closes the
+   * store's own connections. The instance given as `postgres` stays open. Never fails because of an
+   * operation, ends within about the `timeout`, and can be called more than once.
    */
   close(): Promise<void>
   /** The same as `close()`, for `await using`. */
@@ -179,7 +187,10 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
       return this.#sessions.close()
     }
 
-    /** express-session passes what `get` returned, and continues with the result. Both are the same loaded session. */
+    /**
+     * express-session passes what `get` returned, and continues with the result. Both are the same loaded
+     * session.
+     */
     override createSession(req: Request, session: SessionData): Session & SessionData {
       const created = super.createSession(req, session)
       this.#sessions.carry(session, created)

@@ -1,14 +1,16 @@
-// Turns what connect-pg-simple is given to find the database (a URL, node-postgres' connection object, the PG*
-// variables) into postgres.js' options. Must not know what the connection is for.
+// Turns what connect-pg-simple is given to find the database (a URL, node-postgres' connection object, the
+// PG* variables) into postgres.js' options. Must not know what the connection is for.
 //
-// Where the two drivers differ, the meaning is node-postgres': `sslmode=require` verifies the certificate, and a
-// parameter of a URL that PostgreSQL does not know is not sent to the server.
+// Where the two drivers differ, the meaning is node-postgres': `sslmode=require` verifies the certificate,
+// and a parameter of a URL that PostgreSQL does not know is not sent to the server.
 
 import type { ConObject } from '../options.ts'
 import { sslOf, sslOfEnvironment } from './ssl.ts'
 import { fromUrl, IGNORED, type Keys, SENT, words } from './url.ts'
 
-/** Options for `postgres()`. The driver takes absent ones from PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE. */
+/**
+ * Options for `postgres()`. The driver takes absent ones from PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE.
+ */
 export interface Address {
   host?: string[]
   port?: number[]
@@ -32,8 +34,8 @@ const SUPPORTED = words(
   'fallback_application_name',
 )
 
-// Keys of node-postgres that are accepted and change nothing: the store reads all results as text and has its own
-// pool.
+// Keys of node-postgres that are accepted and change nothing: the store reads all results as text and has its
+// own pool.
 const WITHOUT_EFFECT = words(
   'min maxUses allowExitOnIdle query_timeout client_encoding types binary Client Promise native log poolSize',
   'parseInputDatesAsUTC enableChannelBinding scramMaxIterations pipeline replication',
@@ -47,7 +49,10 @@ const UNSUPPORTED: Keys = {
   verify: 'the store has no client of node-postgres to give it',
 }
 
-/** @throws TypeError for a URL or key that cannot be understood; it does not quote the URL, which contains a password */
+/**
+ * @throws TypeError for a URL or key that cannot be understood; it does not quote the URL, which contains a
+ *   password
+ */
 export function address(
   { conString, conObject }: { conString: string | undefined; conObject: ConObject | undefined },
   env: NodeJS.ProcessEnv = process.env,
@@ -66,7 +71,10 @@ export function address(
   return fromKeys(keys)
 }
 
-/** The keys that have a value. A parsed URL has many without one, for which the environment or the default decides. */
+/**
+ * The keys that have a value. A parsed URL has many without one, for which the environment or the default
+ * decides.
+ */
 function keysOf(object: Keys): Keys {
   const keys: Keys = {}
   for (const key of Object.keys(object)) checkKey(key, object)
@@ -83,8 +91,8 @@ function checkKey(key: string, object: Keys): void {
   if (key === 'sslmode' && object[key] && object['ssl'] === undefined) {
     throw new TypeError('`conObject.sslmode` means nothing without a URL: say it by `ssl`')
   }
-  // An object without a prototype is a URL that pg-connection-string has parsed. It has a key for every parameter of
-  // the URL, so its unknown keys are no mistakes.
+  // An object without a prototype is a URL that pg-connection-string has parsed. It has a key for every
+  // parameter of the URL, so its unknown keys are no mistakes.
   const isParsedUrl = Object.getPrototypeOf(object) === null
   if (isParsedUrl || Object.hasOwn(UNSUPPORTED, key)) return
   if (!SUPPORTED.includes(key) && !WITHOUT_EFFECT.includes(key)) {

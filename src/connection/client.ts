@@ -1,5 +1,6 @@
-// Runs one statement at a time on one connection, which it opens when needed. Promises that each statement ends by its
-// deadline, and that none is sent on a connection that is known or likely to be lost. Must not know the statements.
+// Runs one statement at a time on one connection, which it opens when needed. Promises that each statement
+// ends by its deadline, and that none is sent on a connection that is known or likely to be lost. Must not
+// know the statements.
 
 import type { Sql } from 'postgres'
 import { startTimer, stopTimer } from '../clock.ts'
@@ -44,8 +45,8 @@ export function sharedClient(sql: Sql<any>): Client {
       try {
         return await answer(sql, text, parameters(timeLeft(until, aheadMs)), until, () => {})
       } catch (error) {
-        // Greet again before the next statement: the instance may have reconnected to another server, which has
-        // another clock.
+        // Greet again before the next statement: the instance may have reconnected to another server, which
+        // has another clock.
         if (!isAnswer(error)) aheadMs = undefined
         throw error
       }
@@ -86,7 +87,8 @@ export class OwnClient implements Client {
 
   async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
     stopTimer(this.#idle)
-    // After this long without use, the server or a router in between may have dropped the connection silently.
+    // After this long without use, the server or a router in between may have dropped the connection
+    // silently.
     if (this.#link?.isOver || Date.now() - this.#usedAt > this.#idleMs) this.reset()
     if (Date.now() > this.#retireAt) await this.end()
     this.#link ??= this.#openLink()
@@ -94,8 +96,8 @@ export class OwnClient implements Client {
     try {
       return await link.query(text, parameters, until)
     } catch (error) {
-      // After any other error than the server's answer to this statement, the connection cannot be trusted: the driver
-      // (3.4.9) reports the last error of a lost connection as the error of the next statement.
+      // After any other error than the server's answer to this statement, the connection cannot be trusted:
+      // the driver (3.4.9) reports the last error of a lost connection as the error of the next statement.
       if (!isAnswer(error) && link === this.#link) {
         if (!link.wasOpen) this.#refusals++
         this.#host = (this.#host + 1) % this.#options.host.length

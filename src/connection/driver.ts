@@ -1,10 +1,10 @@
 // The driver's options for the store's connections: those of the app's postgres.js instance or of an address,
-// without anything that could change the store's rows. Promises to leave the instance as it is. Must not know what
-// is sent on the connections.
+// without anything that could change the store's rows. Promises to leave the instance as it is. Must not know
+// what is sent on the connections.
 //
-// Why connections of the store's own, without pipelining: when queries are pipelined on a connection and one of
-// them is malformed, postgres.js 3.4.9 can give the rows of one query to another. In a session store that serves
-// one user's session to another.
+// Why connections of the store's own, without pipelining: when queries are pipelined on a connection and one
+// of them is malformed, postgres.js 3.4.9 can give the rows of one query to another. In a session store that
+// serves one user's session to another.
 
 import { isIP } from 'node:net'
 import postgres, { type Sql } from 'postgres'
@@ -50,8 +50,8 @@ export function lentOptions(settings: Settings): DriverOptions {
     onnotify: undefined,
     onclose: undefined,
     onparameter: undefined,
-    // The store checks by itself that it talks to the primary. The driver's check (3.4.9) can accept a standby,
-    // or leave a rejection unhandled.
+    // The store checks by itself that it talks to the primary. The driver's check (3.4.9) can accept a
+    // standby, or leave a rejection unhandled.
     target_session_attrs: null,
     connect_timeout: Math.min(Number(options['connect_timeout'] || 30), connectTimeoutMs / 1000),
     backoff: (retries: number) => Math.min(0.05 * retries, 0.25),
@@ -59,8 +59,8 @@ export function lentOptions(settings: Settings): DriverOptions {
 }
 
 /**
- * Adds the host to the options of TLS where the server is given by IP address. Without it the driver (3.4.9) compares
- * the certificate with the name `localhost`.
+ * Adds the host to the options of TLS where the server is given by IP address. Without it the driver (3.4.9)
+ * compares the certificate with the name `localhost`.
  */
 function verified(ssl: unknown, [host, ...others]: string[]): unknown {
   const verifies = ssl === true || ssl === 'verify-full' || (typeof ssl === 'object' && ssl)
@@ -79,7 +79,8 @@ export function checkShareable(sql: Sql<any>): void {
   checkInstance(sql)
   const { transform, parsers, serializers } = (sql.options ?? {}) as unknown as Partial<DriverOptions>
   const text = 'a_b "C"'
-  // 25 is `text`, the type of all parameters and most columns; 1043 is `varchar`, the type of most tables' sids.
+  // 25 is `text`, the type of all parameters and most columns; 1043 is `varchar`, the type of most tables'
+  // sids.
   const isChanged = [25, 1043].some((type) => {
     const written = serializers?.[25]?.(text) ?? text
     const read = parsers?.[type]?.(written) ?? written
@@ -88,8 +89,8 @@ export function checkShareable(sql: Sql<any>): void {
   })
   if (transform?.row?.from || isChanged) {
     throw new TypeError(
-      'The instance given as `postgres` changes text or rows by `transform` or `types`, which `isolate: false` ' +
-        'cannot shield from: leave `isolate` at true, or pass an instance without them',
+      'The instance given as `postgres` changes text or rows by `transform` or `types`, which ' +
+        '`isolate: false` cannot shield from: leave `isolate` at true, or pass an instance without them',
     )
   }
 }

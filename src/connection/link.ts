@@ -1,9 +1,10 @@
-// One connection to PostgreSQL, from its opening to its end. Promises that each statement ends by its deadline, that a
-// missed deadline ends the connection, and that an idle connection keeps no process alive. Must not know what the
-// statements are.
+// One connection to PostgreSQL, from its opening to its end. Promises that each statement ends by its
+// deadline, that a missed deadline ends the connection, and that an idle connection keeps no process alive.
+// Must not know what the statements are.
 //
-// The driver only speaks the protocol. It gets a socket that is already connected and encrypted. Its own `end` is never
-// called: in 3.4.9 it can write to a socket that is gone, or wait for timers that a test has replaced.
+// The driver only speaks the protocol. It gets a socket that is already connected and encrypted. Its own
+// `end` is never called: in 3.4.9 it can write to a socket that is gone, or wait for timers that a test has
+// replaced.
 
 import { Socket } from 'node:net'
 import postgres, { type Sql } from 'postgres'
@@ -44,8 +45,8 @@ export class Link {
         parameters: {},
         shared: { retries: 0, typeArrayMap: {} },
         socket: () => {
-          // When a connection is closed before it is ready, the driver (3.4.9) reconnects at once, hundreds of
-          // times a second and without end. Fail the query instead, so that the pool backs off.
+          // When a connection is closed before it is ready, the driver (3.4.9) reconnects at once, hundreds
+          // of times a second and without end. Fail the query instead, so that the pool backs off.
           if (this.#gaveSocket)
             return dead(new ConnectionError('CONNECTION_CLOSED', 'The connection was closed'))
           this.#gaveSocket = true
@@ -124,8 +125,8 @@ export class Link {
   }
 
   /**
-   * Takes the socket over, to be ended with the connection. It keeps no process alive; while a query is under way the
-   * timer of its deadline does.
+   * Takes the socket over, to be ended with the connection. It keeps no process alive; while a query is under
+   * way the timer of its deadline does.
    */
   #adopt(socket: Socket): void {
     // A socket can emit an error after the driver has removed its listeners, which would be uncaught.
@@ -139,8 +140,8 @@ export class Link {
   }
 
   /**
-   * Calls the app's password function instead of letting the driver call it. In the driver (3.4.9) a function that fails
-   * or takes long ends the process, by an unhandled rejection or an uncaught exception.
+   * Calls the app's password function instead of letting the driver call it. In the driver (3.4.9) a function
+   * that fails or takes long ends the process, by an unhandled rejection or an uncaught exception.
    */
   async #password(pass: string | (() => string | Promise<string>)): Promise<string> {
     try {
@@ -155,8 +156,8 @@ export class Link {
 }
 
 /**
- * Lets the first query, which opens the connection, see the real `setTimeout`. The driver (3.4.9) opens connections by
- * the global one, which never fires while a test has replaced it by a fake.
+ * Lets the first query, which opens the connection, see the real `setTimeout`. The driver (3.4.9) opens
+ * connections by the global one, which never fires while a test has replaced it by a fake.
  */
 function connectedByRealTimers(sql: Sql): Sql {
   const { unsafe } = sql

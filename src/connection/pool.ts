@@ -1,6 +1,7 @@
-// Runs statements on a fixed number of connections. Promises that a statement which fails because of the connection is
-// tried again until its deadline, and that one which fails for good rejects with an error without data. Reports once
-// that no server can be reached, and once that one can be again. Must not know what the statements mean.
+// Runs statements on a fixed number of connections. Promises that a statement which fails because of the
+// connection is tried again until its deadline, and that one which fails for good rejects with an error
+// without data. Reports once that no server can be reached, and once that one can be again. Must not know
+// what the statements mean.
 
 import { inBackground, monotonicMs, pause } from '../clock.ts'
 import { inWords, type StoreError, timedOut, withoutData } from '../errors.ts'
@@ -59,8 +60,8 @@ export class Pool {
       if (error.code === 'STORE_TIMEOUT') throw last ? timedOut(last) : error
       last = error
       if (!retryable || this.#closed) throw error
-      // The first pause is short, for one connection that was lost. Later ones grow, for a server that is away. The
-      // count is shared, so that new statements do not start with short pauses while it is away.
+      // The first pause is short, for one connection that was lost. Later ones grow, for a server that is
+      // away. The count is shared, so that new statements do not start with short pauses while it is away.
       const pauseMs = Math.min(5 * 3 ** this.#failures++, 250) * (0.5 + Math.random() / 2)
       if (monotonicMs() + pauseMs >= until) throw timedOut(last)
       await pause(pauseMs)

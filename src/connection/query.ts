@@ -1,6 +1,6 @@
-// Runs one statement through the driver. Promises an answer or an error by the deadline, and that the rows are
-// complete. Must not know whose the connection is, nor what a statement means, except for the greeting, the first
-// statement on each connection.
+// Runs one statement through the driver. Promises an answer or an error by the deadline, and that the rows
+// are complete. Must not know whose the connection is, nor what a statement means, except for the greeting,
+// the first statement on each connection.
 
 import type { Sql } from 'postgres'
 import { monotonicMs, soon, startTimer, stopTimer } from '../clock.ts'
@@ -26,8 +26,8 @@ export interface TimeLeft {
 export type Parameters = (time: TimeLeft) => readonly string[]
 
 /**
- * Whether the server answered this statement with an error. Does not count errors after which another connection can
- * help: the server is no longer the primary, or the store's estimate of its clock is wrong.
+ * Whether the server answered this statement with an error. Does not count errors after which another
+ * connection can help: the server is no longer the primary, or the store's estimate of its clock is wrong.
  */
 export function isAnswer(error: unknown): boolean {
   const { severity, code } = error as { severity?: string; code?: string }
@@ -35,11 +35,11 @@ export function isAnswer(error: unknown): boolean {
 }
 
 /**
- * Resolves with the server's clock minus ours, in ms. It is biased low, by the time the answer takes, so that the server's
- * deadline never falls after ours.
+ * Resolves with the server's clock minus ours, in ms. It is biased low, by the time the answer takes, so that
+ * the server's deadline never falls after ours.
  *
- * Refuses a standby. A standby would answer reads, but lags behind the primary: a user who has just logged in would
- * be logged out.
+ * Refuses a standby. A standby would answer reads, but lags behind the primary: a user who has just logged in
+ * would be logged out.
  * @throws StoreError 25006 for a standby, the code with which it also refuses writes
  */
 export async function greet(sql: Sql<any>, until: number, giveUp: () => void): Promise<number> {
@@ -55,7 +55,9 @@ export function timeLeft(until: number, aheadMs: number): TimeLeft {
   return { leftMs: until - monotonicMs(), latest: String((until + aheadMs) / 1000) }
 }
 
-/** @param giveUp is called when the deadline has passed, to drop the connection with the statement under way */
+/**
+ * @param giveUp is called when the deadline has passed, to drop the connection with the statement under way
+ */
 export function answer(
   sql: Sql<any>,
   text: string,
@@ -70,8 +72,8 @@ export function answer(
       giveUp()
       reject(timedOut())
     }
-    // `soon` lets an answer that has already arrived be read first. After something has blocked the event loop, Node
-    // runs timers before it reads sockets.
+    // `soon` lets an answer that has already arrived be read first. After something has blocked the event
+    // loop, Node runs timers before it reads sockets.
     const timer = startTimer(() => soon(expire), until - monotonicMs())
     sql
       .unsafe(text, [...parameters], { prepare: true })
@@ -86,8 +88,8 @@ export function answer(
 }
 
 /**
- * The types `text` and `varchar`. Every statement of the store returns only these. Other types mean that the rows are
- * another statement's, or that the sids have a type of their own.
+ * The types `text` and `varchar`. Every statement of the store returns only these. Other types mean that the
+ * rows are another statement's, or that the sids have a type of their own.
  */
 const TEXT: readonly unknown[] = [25, 1043]
 
@@ -99,12 +101,13 @@ interface Result extends ReadonlyArray<unknown> {
 }
 
 /**
- * The rows of a result, if it is complete. The driver (3.4.9) can give incomplete ones: after a statement that failed
- * midway the array of the next rows starts with holes, and after a surplus message from the server it resolves before
- * the result has come. To take that for "no rows" would log a user out.
+ * The rows of a result, if it is complete. The driver (3.4.9) can give incomplete ones: after a statement
+ * that failed midway the array of the next rows starts with holes, and after a surplus message from the
+ * server it resolves before the result has come. To take that for "no rows" would log a user out.
  *
- * The columns are moved out of the driver's arrays into new ones. V8 learns to allocate the driver's arrays in the old
- * space, where each would keep its strings alive until the next full garbage collection (seen on Node 20.20).
+ * The columns are moved out of the driver's arrays into new ones. V8 learns to allocate the driver's arrays
+ * in the old space, where each would keep its strings alive until the next full garbage collection (seen on
+ * Node 20.20).
  * @throws StoreError STORE_MISMATCH if it is not complete
  */
 function rowsOf(result: Result): Columns[] {

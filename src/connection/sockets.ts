@@ -1,13 +1,13 @@
-// The sockets that the driver gets. Promises that they pass on no message that breaks the driver, and that one that
-// was given up sends nothing any more. Must not know what the messages mean.
+// The sockets that the driver gets. Promises that they pass on no message that breaks the driver, and that
+// one that was given up sends nothing any more. Must not know what the messages mean.
 
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { soon } from '../clock.ts'
 import { ConnectionError } from '../errors.ts'
 
-// The types of all messages that the server can send to the store. Some others make the driver (3.4.9) throw an
-// uncaught exception.
+// The types of all messages that the server can send to the store. Some others make the driver (3.4.9) throw
+// an uncaught exception.
 const EXPECTED = new Set(Buffer.from('123ACDEIKNRSTZntv'))
 const AUTHENTICATION = 'R'.charCodeAt(0)
 const ROW_DESCRIPTION = 'T'.charCodeAt(0)
@@ -16,9 +16,9 @@ const MAX_BUFFERED = 100_000
 const EMPTY = Buffer.alloc(0)
 
 /**
- * Ends the socket when the server sends a malformed message. The driver (3.4.9) does not check: a row description
- * whose column names have no end keeps the process in an endless loop, and an authentication request that it cannot
- * read ends the process by an unhandled rejection.
+ * Ends the socket when the server sends a malformed message. The driver (3.4.9) does not check: a row
+ * description whose column names have no end keeps the process in an endless loop, and an authentication
+ * request that it cannot read ends the process by an unhandled rejection.
  */
 export function checked(socket: Socket): Socket {
   const messages = new Messages()
@@ -33,7 +33,9 @@ export function checked(socket: Socket): Socket {
   return socket
 }
 
-/** Splits the bytes from the server into messages, and checks each: one byte of type, four of length, a body. */
+/**
+ * Splits the bytes from the server into messages, and checks each: one byte of type, four of length, a body.
+ */
 class Messages {
   /** The start of a message that cannot be checked before its rest has come. */
   #partial: Buffer = EMPTY
@@ -64,7 +66,9 @@ class Messages {
 // Success, password, MD5, and the three steps of SCRAM.
 const AUTHENTICATIONS = [0, 3, 5, 10, 11, 12]
 
-/** Whether the driver knows this request. For SCRAM's second step also whether its values have the right form. */
+/**
+ * Whether the driver knows this request. For SCRAM's second step also whether its values have the right form.
+ */
 function isAuthentication(body: Buffer): boolean {
   const step = body.length < 4 ? -1 : body.readUInt32BE(0)
   if (step === 11) return /^r=.+,s=.+,i=\d{1,7}$/.test(body.toString('latin1', 4))
@@ -91,15 +95,15 @@ export function layer(encrypted: TLSSocket, tcp: Socket): TLSSocket {
 }
 
 /**
- * Resets the connection. Bytes that were written but not sent yet must not arrive after the caller was told that the
- * statement failed. An encrypted socket is destroyed itself, not only the TCP socket below: it would still accept
- * writes, and would emit their error after the driver has removed its listeners.
+ * Resets the connection. Bytes that were written but not sent yet must not arrive after the caller was told
+ * that the statement failed. An encrypted socket is destroyed itself, not only the TCP socket below: it would
+ * still accept writes, and would emit their error after the driver has removed its listeners.
  * @param error what the driver's listeners get
  */
 export function hangUp(socket: Socket, error: Error): void {
   const tcp = tcpSockets.get(socket) ?? socket
-  // Node's `resetAndDestroy` would first wait until everything is sent, so its internal flag is set instead (seen on
-  // Node 20.20). Only a connected TCP socket can be reset, not one that an app has encrypted itself.
+  // Node's `resetAndDestroy` would first wait until everything is sent, so its internal flag is set instead
+  // (seen on Node 20.20). Only a connected TCP socket can be reset, not one that an app has encrypted itself.
   if (tcp.remoteAddress && !(tcp instanceof TLSSocket)) Object.assign(tcp, { resetAndClosing: true })
   socket.destroy(error)
 }

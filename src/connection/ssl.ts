@@ -1,6 +1,6 @@
-// Turns `ssl`, `sslmode` and related parameters into options of node:tls: `true` for its defaults, false for no
-// encryption. Means by them what node-postgres does: every mode that encrypts also verifies the server, except
-// `no-verify`. Must not know what the connection is for.
+// Turns `ssl`, `sslmode` and related parameters into options of node:tls: `true` for its defaults, false for
+// no encryption. Means by them what node-postgres does: every mode that encrypts also verifies the server,
+// except `no-verify`. Must not know what the connection is for.
 
 import { readFileSync } from 'node:fs'
 
@@ -8,7 +8,8 @@ const MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-ful
 
 /** From `ssl`, a key of a connection object or a parameter of a URL. */
 export function sslOf(ssl: unknown): boolean | object {
-  // `key` is copied by name: node-postgres' pool makes it non-enumerable, and the driver copies enumerable keys only.
+  // `key` is copied by name: node-postgres' pool makes it non-enumerable, and the driver copies enumerable
+  // keys only.
   if (typeof ssl === 'object' && ssl) return 'key' in ssl ? { ...ssl, key: ssl.key } : ssl
   if (typeof ssl !== 'string') return Boolean(ssl)
   if (ssl === 'true' || ssl === '1') return true

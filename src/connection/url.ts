@@ -1,5 +1,5 @@
-// Parses a connection URL, with the meaning it has for node-postgres, into the keys of node-postgres' connection
-// object. Promises that no error quotes the URL. Must not know what the keys are used for.
+// Parses a connection URL, with the meaning it has for node-postgres, into the keys of node-postgres'
+// connection object. Promises that no error quotes the URL. Must not know what the keys are used for.
 
 import { sslOfParameters } from './ssl.ts'
 
@@ -20,8 +20,8 @@ const READ = words(
 )
 
 /**
- * Parameters that URLs carry for libpq, poolers and other drivers. node-postgres ignores them, or has turned them into
- * `ssl`. The server knows no settings of these names.
+ * Parameters that URLs carry for libpq, poolers and other drivers. node-postgres ignores them, or has turned
+ * them into `ssl`. The server knows no settings of these names.
  */
 export const IGNORED: readonly string[] = words(
   'channel_binding db dbname encoding gssdelegation gssencmode gsslib hostaddr keepalives keepalives_count',
@@ -78,7 +78,9 @@ function part(key: string, text: string | undefined): Keys {
   return text ? { [key]: decoded(text) } : {}
 }
 
-/** Decodes what is escaped by `%`. A percent sign that escapes nothing stands for itself, as in node-postgres. */
+/**
+ * Decodes what is escaped by `%`. A percent sign that escapes nothing stands for itself, as in node-postgres.
+ */
 function decoded(text: string, decode = decodeURIComponent): string {
   try {
     return decode(text.replaceAll(/%(?![0-9a-f]{2})/gi, '%25'))

@@ -76,10 +76,11 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
   }
 
   /**
-   * Sends the lane's jobs once the event loop has handled what it has already received, so that requests which
-   * came in together are sent together.
+   * Sends the lane's jobs once the event loop has handled what it has already received, so that requests
+   * which came in together are sent together.
    *
-   * Held jobs are sent after a pause instead. Waiting for the lock in the server would keep a connection busy.
+   * Held jobs are sent after a pause instead. Waiting for the lock in the server would keep a connection
+   * busy.
    */
   #schedule(name: LaneName): void {
     const lane = this.#lanes[name]
@@ -102,7 +103,9 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
     else time.soon(send)
   }
 
-  /** Takes out the jobs of one verb that have been ready longest, as many as fit. Drops jobs without callers. */
+  /**
+   * Takes out the jobs of one verb that have been ready longest, as many as fit. Drops jobs without callers.
+   */
   #takeBatch(lane: Lane<Op, Answer>): Job<Op, Answer>[] {
     const { maxKeys, maxSize, size } = this.#options
     const batch: Job<Op, Answer>[] = []

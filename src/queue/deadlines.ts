@@ -34,8 +34,8 @@ export class Deadlines {
       if (next < Number.POSITIVE_INFINITY) this.add(next)
     }
     const delayMs = Math.max(until - monotonicMs(), this.#precisionMs)
-    // `soon` lets answers that have already arrived be read first. After something has blocked the event loop,
-    // Node runs timers before it reads sockets, and those answers would be reported as late.
+    // `soon` lets answers that have already arrived be read first. After something has blocked the event
+    // loop, Node runs timers before it reads sockets, and those answers would be reported as late.
     this.#timer = startTimer(() => soon(sweep), delayMs).unref()
   }
 }

@@ -1,5 +1,6 @@
 // Where tasks that concern all keys stand among the writes. Promises: a task starts when all earlier writes
-// have ended, and the writes after an exclusive task start when it has ended. Must not know keys or operations.
+// have ended, and the writes after an exclusive task start when it has ended. Must not know keys or
+// operations.
 //
 // Such tasks divide time into eras:
 //
@@ -38,7 +39,9 @@ export class Eras<Write> {
     return this.#current
   }
 
-  /** Resolves when all writes and tasks so far have ended, successfully or not. Later ones do not wait for it. */
+  /**
+   * Resolves when all writes and tasks so far have ended, successfully or not. Later ones do not wait for it.
+   */
   settled(): Promise<void> {
     const era = this.#current
     if (era.unfinished === 0) return this.#earlierEnded

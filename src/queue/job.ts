@@ -15,7 +15,9 @@ export interface Job<Op, Answer> {
   readonly era: Era<Job<Op, Answer>> | undefined
   /** It is under way, so no other operation can be folded into it. */
   sent: boolean
-  /** Somebody else was found to hold its row. It is batched with other held jobs, so that it delays no others. */
+  /**
+   * Somebody else was found to hold its row. It is batched with other held jobs, so that it delays no others.
+   */
   held: boolean
 }
 

@@ -1,7 +1,7 @@
-// The order of the operations on each key, and the callers that wait for them. Promises: operations on one key
-// become ready one after the other, in the order submitted; each caller is answered once, in its own async
-// context and within the timeout; and no more callers wait than the limit allows.
-// Must not know how jobs that are ready are sent.
+// The order of the operations on each key, and the callers that wait for them. Promises: operations on one
+// key become ready one after the other, in the order submitted; each caller is answered once, in its own
+// async context and within the timeout; and no more callers wait than the limit allows. Must not know how
+// jobs that are ready are sent.
 //
 // Each key with something to do has a chain of jobs. Only the first job of a chain is ready, so nothing can
 // overtake it. A new operation is folded into the last job of the chain if that one has not been sent yet;
@@ -36,8 +36,8 @@ export interface QueueOptions<Op> {
 export class Queue<Op, Answer> implements JobResults<Op, Answer> {
   readonly #options: QueueOptions<Op>
   readonly #sender: Sender<Op, Answer>
-  // An object, not a Map. Where keys come and go fast, a Map replaces its table often, and each old table links
-  // to its successor: one dead table in V8's old space keeps all later ones alive until a full garbage
+  // An object, not a Map. Where keys come and go fast, a Map replaces its table often, and each old table
+  // links to its successor: one dead table in V8's old space keeps all later ones alive until a full garbage
   // collection (seen on Node 20.20).
   readonly #chains: Record<string, Job<Op, Answer>[]> = Object.create(null)
   readonly #waiting = { callers: 0, weight: 0 }
@@ -156,7 +156,9 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
     job.op = op
   }
 
-  /** Sends a job that is the first of its chain and has its operation, unless an exclusive task comes first. */
+  /**
+   * Sends a job that is the first of its chain and has its operation, unless an exclusive task comes first.
+   */
   #sendIfReady(job: Job<Op, Answer>): void {
     if (job.op === undefined || this.#chains[job.key]?.[0] !== job) return
     const waiting = job.era?.gate.waiting

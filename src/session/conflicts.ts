@@ -1,11 +1,11 @@
-// The operations of a save that compares (`onConflict` is `merge` or `error`): the first one, and the one that has to
-// follow each answer. Must not know how an operation is sent.
+// The operations of a save that compares (`onConflict` is `merge` or `error`): the first one, and the one
+// that has to follow each answer. Must not know how an operation is sent.
 //
-//   replace: the row holds what is expected  -> stored
-//            it holds something else          -> replace, of what it holds now (merge), or STORE_CONFLICT (error)
-//            there is no row                  -> insert if it may have expired; otherwise it was destroyed: done
-//   insert:  there was no row                 -> stored
-//            there is one                     -> replace, or for a new session upsert
+//   replace: the row holds the expected text -> stored
+//            it holds another text           -> replace that one (`merge`), or STORE_CONFLICT (`error`)
+//            there is no row                 -> insert if it may have expired; otherwise it was destroyed
+//   insert:  there was no row                -> stored
+//            there is one                    -> replace, or for a new session upsert
 
 import { conflict } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
@@ -15,7 +15,8 @@ import type { Loaded } from './loaded.ts'
 import { merge } from './merge.ts'
 import { encode, parse } from './text.ts'
 
-// No row holds this text, as it is not JSON. A replace of it changes nothing, and its answer says what the row holds.
+// No row holds this text, as it is not JSON. A replace of it changes nothing, and its answer says what the
+// row holds.
 const UNKNOWN = ' '
 
 const never = () => false

@@ -1,9 +1,10 @@
-// Reads all rows as sessions, some at a time. Promises that a row which cannot be read is reported and skipped, so that
-// it hides no other. Must not know how rows are fetched.
+// Reads all rows as sessions, some at a time. Promises that a row which cannot be read is reported and
+// skipped, so that it hides no other. Must not know how rows are fetched.
 
 import type { SessionData } from 'express-session'
-import { type Answer, type Row, rowOf } from '../table/results.ts'
+import { type Answer, rowOf } from '../table/results.ts'
 import { logouts } from './logouts.ts'
+import type { Reader } from './reader.ts'
 
 /** One row of the table, as `entries()` yields it. */
 export interface Entry {
@@ -18,8 +19,7 @@ export interface EntrySource {
   readonly limit: number
   /** The next rows in the order of their sids. @param sid the last one so far; empty for the first rows */
   rowsAfter(sid: string): Promise<NonNullable<Answer>[]>
-  /** @param logoutCount how many logouts there were when the row was fetched */
-  sessionOf(row: Row, logoutCount: number): SessionData | null | Promise<SessionData | null>
+  readonly reader: Reader
   errorLog(message: string, error: unknown): unknown
 }
 
@@ -31,7 +31,7 @@ export async function* entries(source: EntrySource): AsyncGenerator<Entry, void,
     for (const columns of rows) {
       const row = rowOf(columns)
       sid = row[0]
-      const read = async () => source.sessionOf(row, logoutCount)
+      const read = async () => source.reader.read(row, logoutCount)
       const session = await read().catch((error) => void failures.push(error))
       if (session) yield { sid, session, expires: new Date(Number(row[2]) * 1000) }
     }

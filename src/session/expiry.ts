@@ -4,12 +4,13 @@ import type { SessionData } from 'express-session'
 import { StoreError } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 
-// The last second that a Date can represent. PostgreSQL's timestamps reach further, so it accepts all of them.
+// The last second that a Date can represent. PostgreSQL's timestamps reach further, so it accepts all of
+// them.
 const END_OF_TIME = 8.64e12
 
 /**
- * When the session expires, in seconds since 1970: with its cookie, or `ttl` seconds from now if the cookie has no valid
- * `expires`.
+ * When the session expires, in seconds since 1970: with its cookie, or `ttl` seconds from now if the cookie
+ * has no valid `expires`.
  * @throws StoreError STORE_TTL if the `ttl` function returns no number, or what it throws
  */
 export function expireAt(session: SessionData, sid: string, ttl: Settings['ttl']): number {
@@ -49,10 +50,12 @@ export function withExpiryOfRow(session: SessionData, expire: number): SessionDa
   const { cookie } = session
   if (!cookie?.expires) return session
   const cookieMs = timeOf(cookie.expires)
-  // The row's expiry is the cookie's, rounded up to a second. No touch has moved it, and the cookie has the milliseconds.
+  // The row's expiry is the cookie's, rounded up to a second. No touch has moved it, and the cookie has the
+  // milliseconds.
   if (Math.ceil(cookieMs / 1000) === expire) return cookieMs > Date.now() ? session : null
   const expires = new Date(expire * 1000)
-  // `infinity` in the column is no valid Date. The value is a string, as in JSON; express-session makes a Date of it.
+  // `infinity` in the column is no valid Date. The value is a string, as in JSON; express-session makes a
+  // Date of it.
   if (!Number.isNaN(expires.getTime())) cookie.expires = expires.toISOString() as unknown as Date
   return session
 }

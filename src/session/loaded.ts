@@ -1,33 +1,38 @@
-// Remembers which session objects came out of `get`, and what was known of their rows then. Promises that nothing is
-// added to the user's data. Must not know tables, statements or connections.
+// Remembers which session objects came out of `get`, and what was known of their rows then. Promises that
+// nothing is added to the user's data. Must not know tables, statements or connections.
 
 /** What this process knows of the row behind a session object. */
 export interface Loaded {
   readonly by: LoadedSessions
   readonly sid: string
-  /** The row's expiry as last read or written through this object, in seconds since 1970. 0 before the first save. */
+  /**
+   * The row's expiry as last read or written through this object, in seconds since 1970. 0 before the first
+   * save.
+   */
   expire: number
   /** How many logouts there had been in this process when the session was loaded. */
   readonly logouts: number
   /**
-   * Kept only if `onConflict` compares. `base`: the text of this object as last read or saved. `row`: the text of the row
-   * at that time; the two differ after a merge.
+   * Kept only if `onConflict` compares. `base`: the text of this object as last read or saved. `row`: the
+   * text of the row at that time; the two differ after a merge.
    */
   texts: { readonly base: string; readonly row: string } | undefined
 }
 
-/** Its constructor returns its argument, so that a subclass adds its private field to that existing object. */
+/**
+ * Its constructor returns its argument, so that a subclass adds its private field to that existing object.
+ */
 class ReturnArgument {
   constructor(object: object) {
-    // biome-ignore lint/correctness/noConstructorReturn: no other way adds a private field to an existing object
+    // biome-ignore lint/correctness/noConstructorReturn: nothing else adds a private field to an object
     return object
   }
 }
 
 /**
- * A private field on the session object. Like an entry of a WeakMap, nobody else sees it, and it is in no stored text and
- * in no copy. A WeakMap with all live sessions is work for every garbage collection: it was measured to cost a sixth of
- * a get (Node 20.20).
+ * A private field on the session object. Like an entry of a WeakMap, nobody else sees it, and it is in no
+ * stored text and in no copy. A WeakMap with all live sessions is work for every garbage collection: it was
+ * measured to cost a sixth of a get (Node 20.20).
  */
 class LoadedTag extends ReturnArgument {
   #loaded: Loaded
@@ -47,7 +52,10 @@ class LoadedTag extends ReturnArgument {
   }
 }
 
-/** Whether it is a `Session` of this sid that express-session made. Such an object hides its request and id from JSON. */
+/**
+ * Whether it is a `Session` of this sid that express-session made. Such an object hides its request and id
+ * from JSON.
+ */
 function isNew(session: unknown, sid: string): session is object {
   if (typeof session !== 'object' || session === null || !Object.hasOwn(session, 'req')) return false
   const id = Object.getOwnPropertyDescriptor(session, 'id')
@@ -61,8 +69,8 @@ export class LoadedSessions {
   }
 
   /**
-   * Lets a new session that express-session made for a request, and that is about to be stored, count as loaded. Any other
-   * object does not, so that each `set` of it stores it.
+   * Lets a new session that express-session made for a request, and that is about to be stored, count as
+   * loaded. Any other object does not, so that each `set` of it stores it.
    */
   adopt(session: unknown, sid: string, logouts: number): Loaded | undefined {
     // A session that another store has loaded stays that store's.
@@ -71,7 +79,9 @@ export class LoadedSessions {
     return LoadedTag.on(session)
   }
 
-  /** express-session makes a `Session` out of the object that `get` gave. Both then stand for the same row. */
+  /**
+   * express-session makes a `Session` out of the object that `get` gave. Both then stand for the same row.
+   */
   carry(from: object, to: object): void {
     const loaded = LoadedTag.on(from)
     if (loaded) LoadedTag.put(to, loaded)

@@ -1,5 +1,5 @@
-// Remembers which sids this process has logged out. Promises that no logout is overlooked: if one may have been
-// forgotten, the answer is that there was one. Must not know sessions, rows or when anything expires.
+// Remembers which sids this process has logged out. Promises that no logout is overlooked: if one may have
+// been forgotten, the answer is that there was one. Must not know sessions, rows or when anything expires.
 
 /** How many of the latest logouts are remembered by their sid, at least. */
 const REMEMBERED = 50_000
@@ -8,9 +8,9 @@ export class Logouts {
   readonly #remembered: number
   #count = 0
   /**
-   * The number of each sid's last logout, in two generations: when the later one is full, the earlier one is forgotten.
-   * They are objects, not Maps: a sid is often a slice of a request's header, and a Map's key keeps the whole header
-   * alive, where an object's key is a copy (seen on Node 20.20).
+   * The number of each sid's last logout, in two generations: when the later one is full, the earlier one is
+   * forgotten. They are objects, not Maps: a sid is often a slice of a request's header, and a Map's key
+   * keeps the whole header alive, where an object's key is a copy (seen on Node 20.20).
    */
   #later: Record<string, number> = Object.create(null)
   #earlier: Record<string, number> = Object.create(null)

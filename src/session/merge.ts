@@ -4,9 +4,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { SessionData } from 'express-session'
 
 /**
- * A three-way merge by top-level key: the session as the row now holds it, with the keys that this request changed,
- * added or deleted. If both changed a key, this request wins. The cookie's `expires` is merged on its own: the later
- * one wins.
+ * A three-way merge by top-level key: the session as the row now holds it, with the keys that this request
+ * changed, added or deleted. If both changed a key, this request wins. The cookie's `expires` is merged on
+ * its own: the later one wins.
  * @param base what this request loaded
  * @param mine what this request saves
  * @param theirs what the row holds now

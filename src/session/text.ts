@@ -1,5 +1,5 @@
-// Turns a session into the text of its row, and back. Promises that its errors contain no session data. Must not know
-// rows, or which request loaded what.
+// Turns a session into the text of its row, and back. Promises that its errors contain no session data. Must
+// not know rows, or which request loaded what.
 
 import type { SessionData } from 'express-session'
 import { StoreError } from '../errors.ts'
@@ -13,7 +13,8 @@ export function encode(session: SessionData, serializer: Serializer): string | P
   try {
     text = serializer.stringify(session)
   } catch {
-    // The error is not passed on: JSON.stringify names properties in it, and another serializer may put anything in it.
+    // The error is not passed on: JSON.stringify names properties in it, and another serializer may put
+    // anything in it.
     throw unserializable('stringify threw: a circular reference, a BigInt, or a toJSON that throws')
   }
   if (typeof text === 'string') return checkText(text)
@@ -35,8 +36,9 @@ function unserializable(reason: string): StoreError {
 }
 
 /**
- * The session of a row, a new object for each call; a promise only if the serializer is async. If its cookie has an
- * expiry, that is set to the row's. A touch changes only the row's, and saving an older one would move it back.
+ * The session of a row, a new object for each call; a promise only if the serializer is async. If its cookie
+ * has an expiry, that is set to the row's. A touch changes only the row's, and saving an older one would move
+ * it back.
  * @param expire of the row, in seconds since 1970
  * @returns null if the cookie has expired, which it does within the last second of the row's lifetime
  */

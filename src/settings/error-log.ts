@@ -1,5 +1,5 @@
-// The option `errorLog`, wrapped. Promises that it is called in no request's async context, and that an `errorLog`
-// that throws or rejects harms nobody. Must not know what is reported.
+// The option `errorLog`, wrapped. Promises that it is called in no request's async context, and that an
+// `errorLog` that throws or rejects harms nobody. Must not know what is reported.
 
 import { inBackground } from '../clock.ts'
 

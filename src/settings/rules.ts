@@ -1,5 +1,5 @@
-// The rule of every option, and the check against them. Promises a TypeError that names the option, the rule, the value
-// and its type, and that repeats no credentials. Must not know defaults, nor how options are used.
+// The rule of every option, and the check against them. Promises a TypeError that names the option, the rule,
+// the value and its type, and that repeats no credentials. Must not know defaults, nor how options are used.
 
 import type { Options } from '../options.ts'
 
@@ -80,7 +80,8 @@ export function checkOptions(options: Options): void {
     if (!Object.hasOwn(RULES, key)) {
       throw new TypeError(`Unknown option \`${key}\`: the options are ${Object.keys(RULES).join(', ')}`)
     }
-    // Undefined counts as not given, except where the default may be another database than the one that was meant.
+    // Undefined counts as not given, except where the default may be another database than the one that was
+    // meant.
     if (value === undefined && !DATABASE_OPTIONS.includes(key)) continue
     checkOption(key as OptionName, value)
   }
@@ -96,7 +97,10 @@ export function checkOption(option: OptionName, value: unknown): void {
     throw new TypeError(`Expected \`${option}\` to be ${words}, got ${inWords(value, option)}`)
 }
 
-/** The value and its type. Only the type of anything that may be a connection string, as that contains a password. */
+/**
+ * The value and its type. Only the type of anything that may be a connection string, as that contains a
+ * password.
+ */
 function inWords(value: unknown, option = ''): string {
   if (value === null) return '`null` (object)'
   const type = Array.isArray(value) ? 'array' : typeof value

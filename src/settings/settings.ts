@@ -1,11 +1,14 @@
-// Turns the options into complete settings: the only place where they are checked, and where every default is. Promises
-// a TypeError for options that are wrong. Must not know what the settings are used for.
+// Turns the options into complete settings: the only place where they are checked, and where every default
+// is. Promises a TypeError for options that are wrong. Must not know what the settings are used for.
 
 import type { ConObject, Options, Serializer } from '../options.ts'
 import { type ErrorLog, logToConsole, safeErrorLog } from './error-log.ts'
 import { checkOption, checkOptions } from './rules.ts'
 
-/** What the store works with: every option, with its default if it was not given. In seconds unless the name says ms. */
+/**
+ * What the store works with: every option, with its default if it was not given. In seconds unless the name
+ * says ms.
+ */
 export interface Settings {
   readonly postgres: Options['postgres']
   readonly conString: string | undefined

@@ -1,13 +1,14 @@
-// The statements that change the rows of a batch. Promises that concurrent batches cannot deadlock, and that a change
-// which the store has given up takes no effect later. Must not know who sends them or why.
+// The statements that change the rows of a batch. Promises that concurrent batches cannot deadlock, and that
+// a change which the store has given up takes no effect later. Must not know who sends them or why.
 //
-// Locks: a batch takes its row locks in one pass, in the order of the sids, so no two batches can wait for each other.
-// No batch waits for a row lock longer than `lockWaitMs`. Each change has a second form that skips the rows which
-// somebody else has locked, and says which. It needs a second lookup, so it is used only after a lock timeout.
+// Locks: a batch takes its row locks in one pass, in the order of the sids, so no two batches can wait for
+// each other. No batch waits for a row lock longer than `lockWaitMs`. Each change has a second form that
+// skips the rows which somebody else has locked, and says which. It needs a second lookup, so it is used only
+// after a lock timeout.
 //
-// Late writes: a write that the store has given up must not take effect after a later write of the same session. It
-// could, if it had waited for a lock of the whole table, or if its bytes had been delayed in the network. So the
-// server's clock is checked against the write's deadline after the locks were taken.
+// Late writes: a write that the store has given up must not take effect after a later write of the same
+// session. It could, if it had waited for a lock of the whole table, or if its bytes had been delayed in the
+// network. So the server's clock is checked against the write's deadline after the locks were taken.
 
 import { type Pieces, type Statement, statement } from './sql.ts'
 
@@ -23,7 +24,8 @@ export function changes(
   const isPassedOver = 'not exists (select from locked l where l.sid = s.sid)'
   /**
    * Lets a change return the sids of its rows; in the second form also those of the rows that it skipped.
-   * @param rows the `from` and `where` of the rows to change: those of them that are not in `locked` were skipped
+   * @param rows the `from` and `where` of the rows to change: those of them that are not in `locked` were
+   *   skipped
    */
   const returning = ($: Readonly<Record<'separator' | 'sids', string>>, change: string, rows: string) =>
     passesOver
@@ -39,7 +41,8 @@ export function changes(
       from unnest(${sids($)}, ${list($, $.expiries)}, ${list($, $.texts)}) as o(sid, expire, sess)
       where ${which} and ${inTime($.latest)}
       order by o.sid
-      on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire where ${inTime($.latest)}`
+      on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire
+        where ${inTime($.latest)}`
       if (!passesOver) return `${insert(lockTimeout($.lockWaitMs))} returning ${asked($, 's')}`
       return `
       with locked as (
@@ -73,9 +76,9 @@ export function changes(
     }),
 
     /**
-     * Updates the rows that hold the texts `was`. Returns for each row that is alive whether it was replaced, and the
-     * text that it holds afterwards. A row that already holds the new text counts as replaced: an earlier attempt may
-     * have written it, whose answer was lost.
+     * Updates the rows that hold the texts `was`. Returns for each row that is alive whether it was replaced,
+     * and the text that it holds afterwards. A row that already holds the new text counts as replaced: an
+     * earlier attempt may have written it, whose answer was lost.
      */
     replace: statement(
       ['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'aliveAts', 'texts', 'was'],
@@ -103,9 +106,9 @@ export function changes(
     ),
 
     /**
-     * Commits without waiting for the disk. If the server crashes, about the last half second of touches can be lost, so
-     * that sessions end that much earlier; no save is lost. A row that already has the expiry is not written: requests
-     * of one page that reach several processes within a second cause one write.
+     * Commits without waiting for the disk. If the server crashes, about the last half second of touches can
+     * be lost, so that sessions end that much earlier; no save is lost. A row that already has the expiry is
+     * not written: requests of one page that reach several processes within a second cause one write.
      */
     touch: statement(['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'aliveAts'], ($) => {
       const rows = `

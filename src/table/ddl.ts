@@ -1,5 +1,5 @@
-// The table's definition, its creation, and the type of the sids in an existing table. Promises that any number of
-// processes can create it at once. Must not know how a statement is sent.
+// The table's definition, its creation, and the type of the sids in an existing table. Promises that any
+// number of processes can create it at once. Must not know how a statement is sent.
 
 import type { Columns } from '../connection/query.ts'
 import { codeOf } from '../errors.ts'
@@ -28,8 +28,8 @@ interface Database {
 }
 
 /**
- * Creates the table if it does not exist. No lock is needed: losing the race against another process raises a duplicate
- * error, which counts as success.
+ * Creates the table if it does not exist. No lock is needed: losing the race against another process raises a
+ * duplicate error, which counts as success.
  */
 export async function createTable({ table, index }: Names, database: Database): Promise<void> {
   if (await database.exists()) return
@@ -38,8 +38,8 @@ export async function createTable({ table, index }: Names, database: Database): 
   } catch (error) {
     if (!isTaken(codeOf(error))) throw error
     if (await database.exists()) return
-    // The table does not exist, so the name of the index is taken by another table: connect-pg-simple gives the
-    // indexes of all its tables the same name.
+    // The table does not exist, so the name of the index is taken by another table: connect-pg-simple gives
+    // the indexes of all its tables the same name.
     await database.create(ddl(table, '')).catch(async (secondError) => {
       if (!(await database.exists())) throw secondError
     })
@@ -47,8 +47,9 @@ export async function createTable({ table, index }: Names, database: Database): 
 }
 
 /**
- * The type of the column `sid` as SQL names it; empty where sids are compared as plain text, as in table.sql. They are
- * not for `citext`, for `uuid`, or for text with a collation that treats different spellings as equal.
+ * The type of the column `sid` as SQL names it; empty where sids are compared as plain text, as in table.sql.
+ * They are not for `citext`, for `uuid`, or for text with a collation that treats different spellings as
+ * equal.
  * @param rows of the statement `sidType`
  * @returns undefined if the rows are not about this table
  */

@@ -1,5 +1,6 @@
-// Deletes expired rows, a batch at a time, by the statements of the table. Promises that a refused row or a missing
-// feature of the server is an answer, not an error. Must not know when batches are deleted, nor how many.
+// Deletes expired rows, a batch at a time, by the statements of the table. Promises that a refused row or a
+// missing feature of the server is an answer, not an error. Must not know when batches are deleted, nor how
+// many.
 
 import { now } from '../clock.ts'
 import { type Columns, isAnswer } from '../connection/query.ts'

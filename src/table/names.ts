@@ -1,5 +1,5 @@
-// Quotes the names of the table and its index for SQL. Promises that any name is quoted correctly, whatever characters
-// it contains. Must not know statements.
+// Quotes the names of the table and its index for SQL. Promises that any name is quoted correctly, whatever
+// characters it contains. Must not know statements.
 
 /** The names of a table for SQL, quoted. */
 export interface Names {
@@ -23,7 +23,10 @@ export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-/** A name as a string constant, for where SQL takes no parameter. Correct for both values of standard_conforming_strings. */
+/**
+ * A name as a string constant, for where SQL takes no parameter. Correct for both values of
+ * standard_conforming_strings.
+ */
 export function constant(text: string): string {
   const body = text.replaceAll("'", "''")
   return body.includes('\\') ? `E'${body.replaceAll('\\', '\\\\')}'` : `'${body}'`

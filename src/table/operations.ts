@@ -1,4 +1,5 @@
-// The operations on one sid, and how two in a row fold into one. Pure functions: must not know how they are sent.
+// The operations on one sid, and how two in a row fold into one. Pure functions: must not know how they are
+// sent.
 
 /** Times are in seconds since 1970. A row that expires before `aliveAt` counts as absent. */
 export type Operation =
@@ -21,8 +22,8 @@ export interface Replace {
   /** The session as this request saves it. `sess` is that text, or a merge of it with what others stored. */
   readonly mine: string
   /**
-   * The texts that the request knows at the moment of the call: it may have saved since the operation was made.
-   * Undefined if it knows none. See `Loaded`.
+   * The texts that the request knows at the moment of the call: it may have saved since the operation was
+   * made. Undefined if it knows none. See `Loaded`.
    */
   lastKnownTexts(): { readonly base: string; readonly row: string } | undefined
   /** Whether the row can be missing without a logout, because it expired. */
@@ -32,21 +33,23 @@ export interface Replace {
 }
 
 /**
- * One operation with the effect of `earlier` and then `later` on the same sid, because a batch can hold each sid only
- * once. Undefined if there is none; the two are then sent one after the other.
+ * One operation with the effect of `earlier` and then `later` on the same sid, because a batch can hold each
+ * sid only once. Undefined if there is none; the two are then sent one after the other.
  */
 export function fold(earlier: Operation, later: Operation): Operation | undefined {
   if (earlier.verb === 'get' || later.verb === 'get') return earlier.verb === later.verb ? later : undefined
   if (later.verb === 'destroy') return later
-  // An update or touch after the destroy would find no row, so the destroy is all there is to do. An upsert or insert
-  // after it must start from no row, so that columns the user has added to the table get their defaults.
+  // An update or touch after the destroy would find no row, so the destroy is all there is to do. An upsert
+  // or insert after it must start from no row, so that columns the user has added to the table get their
+  // defaults.
   if (earlier.verb === 'destroy') {
     return later.verb === 'upsert' || later.verb === 'insert' ? undefined : earlier
   }
   // Whether a save conflicts depends on the row's text just before it, so it is not folded with others.
   if ('was' in earlier || 'was' in later) return undefined
   if (later.verb === 'upsert') return later
-  // `later` is an update or touch: it has an effect only if the row that `earlier` leaves is still alive for it.
+  // `later` is an update or touch: it has an effect only if the row that `earlier` leaves is still alive for
+  // it.
   if (earlier.expire < later.aliveAt || later.aliveAt < earlier.aliveAt) return undefined
   if (later.verb === 'touch') return { ...earlier, expire: later.expire }
   return { ...later, verb: earlier.verb === 'upsert' ? 'upsert' : 'update', aliveAt: earlier.aliveAt }

@@ -1,5 +1,6 @@
-// When to prune, and for how long. Promises that the timer starts with the store's first use, keeps no process alive,
-// never runs two prunes at once, and starts again when a prune has ended. Must not know how rows are deleted.
+// When to prune, and for how long. Promises that the timer starts with the store's first use, keeps no
+// process alive, never runs two prunes at once, and starts again when a prune has ended. Must not know how
+// rows are deleted.
 
 import { inBackground, startTimer, stopTimer } from '../clock.ts'
 import { kept } from '../errors.ts'
@@ -16,8 +17,8 @@ export interface Place {
 /** Deletes expired rows, a batch at a time. */
 export interface Deletes {
   /**
-   * Deletes up to `limit` rows in the order of their expiry. `count` is the number deleted, less than `found` if a
-   * trigger keeps some. If the database refuses to delete one, as for a foreign key, none is deleted.
+   * Deletes up to `limit` rows in the order of their expiry. `count` is the number deleted, less than `found`
+   * if a trigger keeps some. If the database refuses to delete one, as for a foreign key, none is deleted.
    */
   oldest(
     limit: number,
@@ -26,9 +27,9 @@ export interface Deletes {
   /** The place behind the next row. */
   next(place: Place): Promise<Place>
   /**
-   * Deletes the expired rows on the table's pages from one up to, not including, another. `isOurTurn` is false while
-   * another process prunes. `pages` is the number of pages, or 0 if the table cannot be read by pages, or if the
-   * database refuses to delete one of the rows.
+   * Deletes the expired rows on the table's pages from one up to, not including, another. `isOurTurn` is
+   * false while another process prunes. `pages` is the number of pages, or 0 if the table cannot be read by
+   * pages, or if the database refuses to delete one of the rows.
    */
   onPages(
     from: number,
@@ -38,7 +39,8 @@ export interface Deletes {
 
 const START: Place = { from: '', skip: 0 }
 
-// How many refused batches end a prune. Each refused row costs two statements; the timer's next prune goes on behind them.
+// How many refused batches end a prune. Each refused row costs two statements; the timer's next prune goes on
+// behind them.
 const MAX_REFUSED = 1000
 
 // How many of the timer's prunes in a row start behind the rows that stay, before one tries these again.
@@ -89,7 +91,10 @@ export class Pruner {
     stopTimer(this.#timer)
   }
 
-  /** Deletes batches until no expired row is left, and resolves with their number. Concurrent calls share one prune. */
+  /**
+   * Deletes batches until no expired row is left, and resolves with their number. Concurrent calls share one
+   * prune.
+   */
   prune(): Promise<number> {
     return this.#run(START)
   }
@@ -106,9 +111,10 @@ export class Pruner {
   }
 
   /**
-   * Deletes by expiry, which quickly finds the few rows that expired in the last minute. When many rows have expired, they
-   * are spread over all pages of the table, and each page would be visited many times. So after each full batch it tries
-   * to go page by page, which is several times as fast where nearly every page has an expired row.
+   * Deletes by expiry, which quickly finds the few rows that expired in the last minute. When many rows have
+   * expired, they are spread over all pages of the table, and each page would be visited many times. So after
+   * each full batch it tries to go page by page, which is several times as fast where nearly every page has
+   * an expired row.
    */
   async #pruneFrom(place: Place): Promise<number> {
     this.#rowsStay = place !== START
@@ -132,8 +138,8 @@ export class Pruner {
       const { found, count } = batch
       total += count
       if (count < found) this.#noteRowsStay(kept())
-      // Continue behind the rows deleted so far. Until they are vacuumed the index still contains them, and every batch
-      // from the start would walk over them all.
+      // Continue behind the rows deleted so far. Until they are vacuumed the index still contains them, and
+      // every batch from the start would walk over them all.
       place = batch.place
       let ended = found < size || this.#stopped
       if (!ended && page !== undefined) {
@@ -151,8 +157,8 @@ export class Pruner {
   }
 
   /**
-   * Goes page by page while nearly every page has a row to delete. Resolves with the page to go on from later, undefined
-   * if the table cannot be read by pages.
+   * Goes page by page while nearly every page has a row to delete. Resolves with the page to go on from
+   * later, undefined if the table cannot be read by pages.
    */
   async #walkPages(page: number): Promise<{ count: number; page: number | undefined; ended: boolean }> {
     for (let total = 0; ; ) {

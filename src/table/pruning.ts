@@ -1,5 +1,5 @@
-// The statements that delete expired rows. Promises that none deletes a row that is alive, and that none waits for a
-// locked row. Must not know when they are sent, nor how often.
+// The statements that delete expired rows. Promises that none deletes a row that is alive, and that none
+// waits for a locked row. Must not know when they are sent, nor how often.
 
 import { constant } from './names.ts'
 import { type Pieces, type Statement, statement } from './sql.ts'
@@ -13,15 +13,16 @@ export function pruning(
   table: string,
   { seconds, epoch, setting }: Pieces,
 ): Readonly<Record<Pruning, Statement>> {
-  const pruneLock = `pg_catalog.pg_try_advisory_xact_lock(${PRUNE_LOCK}, ${constant(table)}::regclass::oid::int4)`
+  const tableOid = `${constant(table)}::regclass::oid::int4`
+  const pruneLock = `pg_catalog.pg_try_advisory_xact_lock(${PRUNE_LOCK}, ${tableOid})`
   /** Rows that have expired, starting at the expiry `from`, or at the earliest one if that is empty. */
   const expiredFrom = ($: { now: string; from: string }) =>
     `s.expire < ${seconds($.now)}
           and s.expire >= coalesce(${seconds(`nullif(${$.from}, '')`)}, '-infinity'::timestamptz)`
   /**
-   * Deletes rows in the order of their expiry, after skipping the first `skip`, which cannot be deleted. Returns the
-   * number of rows found, the number deleted, the latest expiry among those found, and how many rows with that expiry
-   * were kept, as by a trigger.
+   * Deletes rows in the order of their expiry, after skipping the first `skip`, which cannot be deleted.
+   * Returns the number of rows found, the number deleted, the latest expiry among those found, and how many
+   * rows with that expiry were kept, as by a trigger.
    */
   const prune = (condition: string) =>
     statement(
@@ -42,10 +43,11 @@ export function pruning(
       from (select max(e.expire) from expired e) as s(expire)`,
     )
   /**
-   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns the number deleted,
-   * whether this process got the advisory lock, and the number of pages. That is 0 where the table cannot be read by
-   * pages: before PostgreSQL 14, and for a partitioned table.
-   * @param which makes the condition for the rows to delete from the condition for the expired rows on those pages
+   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns the
+   * number deleted, whether this process got the advisory lock, and the number of pages. That is 0 where the
+   * table cannot be read by pages: before PostgreSQL 14, and for a partitioned table.
+   * @param which makes the condition for the rows to delete from the condition for the expired rows on those
+   *   pages
    */
   const prunePages = (which: (expired: string) => string) =>
     statement(
@@ -72,8 +74,8 @@ export function pruning(
 
   return {
     /**
-     * See `prune` above. It takes an advisory lock, so that of all processes which prune at once one works and the others
-     * delete nothing. The lock ends with the statement, so it is safe behind a pooler.
+     * See `prune` above. It takes an advisory lock, so that of all processes which prune at once one works
+     * and the others delete nothing. The lock ends with the statement, so it is safe behind a pooler.
      */
     prune: prune(`(select ${pruneLock}) and`),
 
@@ -95,8 +97,8 @@ export function pruning(
     prunePages: prunePages((expired) => `${expired} and ${setting('lock_timeout', "'1ms'")}`),
 
     /**
-     * The same, but keeps rows that are locked. It locks the others first and finds them again by their `ctid`, which
-     * does not change while they are locked.
+     * The same, but keeps rows that are locked. It locks the others first and finds them again by their
+     * `ctid`, which does not change while they are locked.
      */
     prunePagesUnlocked: prunePages(
       (expired) =>

@@ -1,13 +1,13 @@
-// Turns a batch of operations into the parameters of its statement, and the statement's rows into answers. Promises
-// that a row which was not asked for is given to nobody. Must not know how a statement is sent.
+// Turns a batch of operations into the parameters of its statement, and the statement's rows into answers.
+// Promises that a row which was not asked for is given to nobody. Must not know how a statement is sent.
 
 import type { Columns, TimeLeft } from '../connection/query.ts'
 import { mismatch } from '../errors.ts'
 import type { Operation } from './operations.ts'
 import { HELD, type ParameterName, type Statement } from './sql.ts'
 
-// How long a batch waits for row locks before it is sent again without the locked rows. Other stores hold a row lock
-// only for the time of one statement, which is shorter.
+// How long a batch waits for row locks before it is sent again without the locked rows. Other stores hold a
+// row lock only for the time of one statement, which is shorter.
 const MAX_LOCK_WAIT_MS = 20
 
 /** Operations of one verb on distinct sids. */
@@ -50,7 +50,10 @@ export function parametersOf(
   return parameters.map((name, i) => lists[i]?.join(separator) ?? (single[name] as string))
 }
 
-/** A character that is in none of the texts. JSON contains no control characters, so it is nearly always the first one. */
+/**
+ * A character that is in none of the texts. JSON contains no control characters, so it is nearly always the
+ * first one.
+ */
 function separatorOf(texts: readonly (string | number)[]): string {
   for (let code = 1; ; code++) {
     const separator = String.fromCharCode(code)
@@ -58,15 +61,18 @@ function separatorOf(texts: readonly (string | number)[]): string {
   }
 }
 
-/** A timeout for the server: a little shorter than ours, for the way there and back. Never 0, which would mean no limit. */
+/**
+ * A timeout for the server: a little shorter than ours, for the way there and back. Never 0, which would mean
+ * no limit.
+ */
 export function milliseconds(leftMs: number): string {
   return String(Math.max(1, Math.floor(leftMs * 0.95)))
 }
 
 /**
- * A session's row; `expire` is in seconds since 1970. It stays the array that came from the driver, because V8 learns to
- * allocate objects that live as long as a batch in the old space, where each would keep the session's text alive until
- * the next full garbage collection (seen on Node 20.20).
+ * A session's row; `expire` is in seconds since 1970. It stays the array that came from the driver, because
+ * V8 learns to allocate objects that live as long as a batch in the old space, where each would keep the
+ * session's text alive until the next full garbage collection (seen on Node 20.20).
  */
 export type Row = readonly [sid: string, sess: string | null, expire: string]
 

@@ -1,8 +1,9 @@
 // What statements are made of: parameters with names, and the pieces of SQL that several statements share.
 // Must not know which statements there are.
 //
-// Time: the column `expire` is a timestamp without time zone. As in connect-pg-simple, it is written from a timestamptz
-// and compared with one. Both stores agree as long as their connections have the same TimeZone, whichever it is.
+// Time: the column `expire` is a timestamp without time zone. As in connect-pg-simple, it is written from a
+// timestamptz and compared with one. Both stores agree as long as their connections have the same TimeZone,
+// whichever it is.
 
 /** The names of all parameters. Every value is sent as text, and cast where it is used. */
 export type ParameterName =
@@ -58,8 +59,8 @@ export interface Pieces {
   /** Whether the row has not expired; uses the index on `expire`. */
   alive(now: string): string
   /**
-   * Is true, and sets a parameter of the server until the end of the transaction, which is this statement: no statement
-   * of the store runs in a longer transaction.
+   * Is true, and sets a parameter of the server until the end of the transaction, which is this statement: no
+   * statement of the store runs in a longer transaction.
    */
   setting(name: string, value: string): string
   /** Is true, and limits how long the statement waits for each row lock. */
@@ -78,16 +79,16 @@ export interface Pieces {
 }
 
 /**
- * @param sidType the type of the column `sid`, as SQL names it, if it does not compare sids as plain text; otherwise empty
- *   or undefined. With a type, sids are cast to it, and rows are returned under the sid that was asked for, as the
- *   column may spell it differently. Without one, the column is returned uncast, so that the server reports its
- *   actual type: a table with another type than expected is noticed.
+ * @param sidType the type of the column `sid`, as SQL names it, if it does not compare sids as plain text;
+ *   otherwise empty or undefined. With a type, sids are cast to it, and rows are returned under the sid that
+ *   was asked for, as the column may spell it differently. Without one, the column is returned uncast, so
+ *   that the server reports its actual type: a table with another type than expected is noticed.
  */
 export function pieces(sidType?: string): Pieces {
   const seconds = (value: string) => `pg_catalog.to_timestamp(${value}::float8)`
-  // A comparison with a timestamptz casts the column anyway. Writing the cast out keeps the planner from using the index
-  // on `expire`, which is useless where sids are given: nearly all rows are alive, but the planner, without the value,
-  // expects a third of them.
+  // A comparison with a timestamptz casts the column anyway. Writing the cast out keeps the planner from
+  // using the index on `expire`, which is useless where sids are given: nearly all rows are alive, but the
+  // planner, without the value, expects a third of them.
   const expiry = 's.expire::timestamptz'
   // `extract` would do the same through numeric, which makes a get a tenth slower.
   const epoch = "pg_catalog.date_part('epoch', s.expire::timestamptz)::text"
@@ -95,15 +96,16 @@ export function pieces(sidType?: string): Pieces {
   const setting = (name: string, value: string) =>
     `(select pg_catalog.set_config('${name}', ${value}, true)) is not null`
   const lockTimeout = (ms: string) => setting('lock_timeout', ms)
-  // A late write has to fail: if it only changed no row, that would count as success. `ln(0)` raises an error with a code
-  // of its own, STATEMENT_LATE.
+  // A late write has to fail: if it only changed no row, that would count as success. `ln(0)` raises an error
+  // with a code of its own, STATEMENT_LATE.
   const inTime = (latest: string) =>
     `pg_catalog.ln((pg_catalog.clock_timestamp() < (select ${seconds(latest)}))::int::float8) = 0`
   // Evaluated once, after every row lock is held.
   const lockedInTime = (latest: string) => `(select ${inTime(latest)} and count(*) >= 0 from locked)`
-  // A list is sent as one text with its elements joined by a separator. To escape an array literal instead would take
-  // the client longer than everything else. The subselect hides the list's length from the planner. If the planner knows
-  // it, it prefers a plan made for that length, and plans every execution anew, which takes longer than the execution.
+  // A list is sent as one text with its elements joined by a separator. To escape an array literal instead
+  // would take the client longer than everything else. The subselect hides the list's length from the
+  // planner. If the planner knows it, it prefers a plan made for that length, and plans every execution anew,
+  // which takes longer than the execution.
   const list = ({ separator }: Pick<Sids, 'separator'>, text: string) =>
     `(select pg_catalog.string_to_array(${text}, ${separator}))::text[]`
   const sids = ($: Sids) =>

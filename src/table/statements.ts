@@ -1,6 +1,6 @@
-// Every statement by name, except the DDL. Promises that each takes and returns text only, so that no type setting of
-// the driver matters, and that each statement for a batch returns the sid with every row. Must not know who sends them
-// or why.
+// Every statement by name, except the DDL. Promises that each takes and returns text only, so that no type
+// setting of the driver matters, and that each statement for a batch returns the sid with every row. Must not
+// know who sends them or why.
 
 import { type Change, changes } from './changes.ts'
 import { constant, type Names } from './names.ts'
@@ -10,7 +10,10 @@ import { pieces, type Statement, statement } from './sql.ts'
 type Query = 'get' | 'insert' | 'length' | 'ids' | 'entriesAfter' | 'clear' | 'exists' | 'sidType'
 export type StatementName = Change | Pruning | Query
 export type Statements = Readonly<Record<StatementName, Statement>> & {
-  /** The changes in the form that skips locked rows. They return `HELD` in the second column for each of those. */
+  /**
+   * The changes in the form that skips locked rows. They return `HELD` in the second column for each of
+   * those.
+   */
   readonly passingOver: Readonly<Record<Change, Statement>>
 }
 
@@ -18,14 +21,16 @@ export type Statements = Readonly<Record<StatementName, Statement>> & {
 export function statements({ table }: Names, sidType?: string): Statements {
   const sql = pieces(sidType)
   const { seconds, expiry, epoch, alive, lockTimeout, inTime, list, sids } = sql
+  const joinAsked = ($: Readonly<Record<'separator' | 'sids', string>>) =>
+    sidType ? ` join unnest(${list($, $.sids)}, ${sids($)}) as o(asked, sid) using (sid)` : ''
   return {
     ...changes(table, sql, false),
     ...pruning(table, sql),
     passingOver: changes(table, sql, true),
 
     /**
-     * Inserts the rows that do not exist. It changes no existing row, so it waits for no lock of one. Returns the texts
-     * of the inserted rows.
+     * Inserts the rows that do not exist. It changes no existing row, so it waits for no lock of one. Returns
+     * the texts of the inserted rows.
      */
     insert: statement(
       ['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'texts'],
@@ -43,7 +48,7 @@ export function statements({ table }: Names, sidType?: string): Statements {
       ['separator', 'sids', 'now'],
       ($) => `
       select ${sidType ? 'o.asked' : 's.sid'}, s.sess::text, ${epoch}
-      from ${table} s${sidType ? ` join unnest(${list($, $.sids)}, ${sids($)}) as o(asked, sid) using (sid)` : ''}
+      from ${table} s${joinAsked($)}
       where s.sid = any(${sids($)}) and ${expiry} >= ${seconds($.now)}`,
     ),
 
@@ -67,16 +72,21 @@ export function statements({ table }: Names, sidType?: string): Statements {
     clear: statement(
       ['latest', 'lockWaitMs'],
       ($) => `
-      with gone as (delete from ${table} where ${lockTimeout($.lockWaitMs)} and ${inTime($.latest)} returning 1)
+      with gone as (
+        delete from ${table} where ${lockTimeout($.lockWaitMs)} and ${inTime($.latest)} returning 1
+      )
       select count(*)::text from gone`,
     ),
 
-    /** The name is part of the text because the parameter of to_regclass had another type in PostgreSQL 9.5. */
+    /**
+     * The name is part of the text because the parameter of to_regclass had another type in PostgreSQL 9.5.
+     */
     exists: statement([], () => `select (pg_catalog.to_regclass(${constant(table)}) is not null)::text`),
 
     /**
-     * Returns the table's name as it is given here, the schema and name of the type of its sids (of the underlying type if
-     * that is a domain), and whether the column's collation treats only identical texts as equal.
+     * Returns the table's name as it is given here, the schema and name of the type of its sids (of the
+     * underlying type if that is a domain), and whether the column's collation treats only identical texts as
+     * equal.
      */
     sidType: statement(
       [],

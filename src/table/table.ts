@@ -1,6 +1,6 @@
-// Runs batches and single statements on the table. Promises that the table was created first if that is wanted, that the
-// statements fit the type of its sids, and that no row is given out that was not asked for. Must not know session
-// objects, nor what lifetime they have.
+// Runs batches and single statements on the table. Promises that the table was created first if that is
+// wanted, that the statements fit the type of its sids, and that no row is given out that was not asked for.
+// Must not know session objects, nor what lifetime they have.
 
 import { inBackground, monotonicMs, now } from '../clock.ts'
 import { Pool } from '../connection/pool.ts'
@@ -83,9 +83,11 @@ export class Table {
   }
 
   /**
-   * Sends a statement, and sends it again if the sids turn out to have another type than the statements were made for.
+   * Sends a statement, and sends it again if the sids turn out to have another type than the statements were
+   * made for.
    * @param pick chooses the statement
-   * @param read turns the rows into the result; throws STORE_MISMATCH if they are not those that were asked for
+   * @param read turns the rows into the result; throws STORE_MISMATCH if they are not those that were asked
+   *   for
    */
   async #send<T>(
     pick: (all: Statements) => Statement,
@@ -112,7 +114,10 @@ export class Table {
     }
   }
 
-  /** Makes the statements anew if the catalogue says that the column `sid` has another type than they are made for. */
+  /**
+   * Makes the statements anew if the catalogue says that the column `sid` has another type than they are made
+   * for.
+   */
   async #askSidType(until: number): Promise<void> {
     const rows = await this.#pool.query(this.#statements.sidType.text, none, until).catch(() => [])
     const sidType = sidTypeOf(this.#names, rows) ?? this.#sidType
@@ -142,7 +147,8 @@ export class Table {
 
   /** Creates the table once. A failure is not remembered: the next operation tries again. */
   #createOnce(until: number): Promise<void> {
-    // In the background, because the promise is kept and must not keep the first request's async context alive.
+    // In the background, because the promise is kept and must not keep the first request's async context
+    // alive.
     this.#created ??= inBackground(() =>
       this.createTable(until).catch((error) => {
         this.#created = undefined
