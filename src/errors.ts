@@ -12,12 +12,14 @@ export class StoreError extends Error {
   override readonly name = 'StoreError'
   readonly code: string
   /** What the server sent, such as `ERROR` or `FATAL`; undefined if the error is not the server's. */
-  readonly severity?: string
+  declare readonly severity?: string
+  /** Whether the server says that it came up inside of a function, such as that of a trigger. */
+  declare readonly isFromFunction?: boolean
 
-  constructor(code: string, message: string, severity?: string) {
+  constructor(code: string, message: string, server: Pick<StoreError, 'severity' | 'isFromFunction'> = {}) {
     super(message)
     this.code = code
-    if (severity !== undefined) this.severity = severity
+    Object.assign(this, server)
   }
 }
 
@@ -61,18 +63,24 @@ export function inWords(server: Server | undefined): string {
  * @param server is named in the message, unless it answered the statement itself with an error
  */
 export function withoutData(error: unknown, server?: Server): StoreError {
-  const { code, message, severity_local, severity, syscall, name } = Object(
+  const { code, message, severity_local, severity, where, syscall, name } = Object(
     error,
-  ) as Partial<NodeJS.ErrnoException> & { severity_local?: string; severity?: string }
+  ) as Partial<NodeJS.ErrnoException> & { severity_local?: string; severity?: string; where?: string }
   if (error instanceof StoreError || error instanceof ConnectionError)
     return new StoreError(error.code, message + inWords(server))
   // Only an error that the server sent has this property.
   if (severity_local !== undefined) {
     const state = String(code)
     const hint = state === UNDEFINED_TABLE ? ' (run table.sql, or pass `createTableIfMissing: true`)' : ''
-    const text = hasNoData(state) ? `${message}${hint}` : 'PostgreSQL refused the statement'
+    // What a function raises has a message of the user's making.
+    const isFromFunction = /\bfunction\b/.test(String(where))
+    const isSafe = hasNoData(state) && !isFromFunction
+    const text = isSafe ? `${message}${hint}` : 'PostgreSQL refused the statement'
     const whole = `${text} [SQLSTATE ${state}]${severity === 'ERROR' ? '' : inWords(server)}`
-    return new StoreError(state, whole, severity)
+    return new StoreError(state, whole, {
+      ...(severity && { severity }),
+      ...(isFromFunction && { isFromFunction }),
+    })
   }
   // The file of the Unix socket is missing. express-session takes ENOENT from `get` for "no such session",
   // which would log out all users while the server is away.
@@ -127,7 +135,9 @@ export function sidRefused({ code, severity }: StoreError, type: string): StoreE
       '(`genid` of express-session makes them)'
     : 'rows cannot be found by values of that type: use varchar or text, as table.sql does'
   const name = type.replaceAll('"', '').replace('pg_catalog.', '')
-  return new StoreError(code, `The column "sid" is of type ${name}; ${reason} [SQLSTATE ${code}]`, severity)
+  return new StoreError(code, `The column "sid" is of type ${name}; ${reason} [SQLSTATE ${code}]`, {
+    ...(severity && { severity }),
+  })
 }
 
 export function kept(): StoreError {

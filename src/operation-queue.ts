@@ -3,12 +3,12 @@
 
 import * as time from './clock.ts'
 import { isAnswer } from './connection/query.ts'
-import { busy, codeOf, rowLocked, timedOut } from './errors.ts'
+import { busy, codeOf, rowLocked, type StoreError, timedOut } from './errors.ts'
 import { Batcher } from './queue/batcher.ts'
 import { Queue } from './queue/queue.ts'
 import { followUp } from './session/conflicts.ts'
 import type { Settings } from './settings/settings.ts'
-import { isOfTheStatement, LOCK_NOT_AVAILABLE } from './sqlstate.ts'
+import { isOfTheStatement, LOCK_NOT_AVAILABLE, STATEMENT_LATE } from './sqlstate.ts'
 import { fold, type Operation } from './table/operations.ts'
 import { type Answer, isHeld } from './table/results.ts'
 import type { Table } from './table/table.ts'
@@ -57,7 +57,13 @@ export function operationQueue(settings: Settings, table: Table, usualLength: ()
               throw error
             }),
           followUp: (op, answer) => ('was' in op ? followUp(op, answer, settings) : undefined),
-          isOfOneMember: (error) => isAnswer(error) && !isOfTheStatement(codeOf(error)),
+          isOfOneMember: (error) => {
+            const { code, isFromFunction } = error as StoreError
+            // Rows that were not asked for come also of a table in which one sid has two rows.
+            if (code === 'STORE_MISMATCH') return true
+            return isAnswer(error) && (isFromFunction === true || !isOfTheStatement(code))
+          },
+          isTooLate: (error) => codeOf(error) === STATEMENT_LATE,
           isLockTimeout: (error) => codeOf(error) === LOCK_NOT_AVAILABLE,
           isHeld,
         },

@@ -175,7 +175,7 @@ export class Sessions {
   async #close(): Promise<void> {
     this.#pruner.stop()
     // This ends in time, as everything it waits for has a deadline.
-    await Promise.allSettled([...this.#underWay, this.#queue.settled()])
+    await Promise.allSettled([...this.#underWay, this.#queue.idle()])
     await this.#table.close()
   }
 

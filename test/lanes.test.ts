@@ -38,6 +38,7 @@ function backend(options: Partial<QueueOptions<Op> & BatcherOptions<Op, string>>
       }),
     followUp: () => undefined,
     isOfOneMember: (error) => (error as Error).message === 'member',
+    isTooLate: (error) => (error as Error).message === 'too late',
     isLockTimeout: (error) => (error as Error).message === 'locked',
     isHeld: (answer) => answer === 'held',
     timedOut: () => new Error('late'),
@@ -263,7 +264,11 @@ test('a key that is held is passed over, asked for again apart from the others, 
   }
   locked.is = false
   assert.deepEqual(await Promise.all([held, next]), ['held!', 'held!'])
-  assert.deepEqual(waits, [50], 'it held up one batch, once')
+  assert.equal(waits[0], 50)
+  assert.ok(
+    waits.slice(1).every((size) => size === 1),
+    'it held up one batch, once',
+  )
   assert.ok(asked.slice(1).every((keys) => keys === 'held'))
   assert.equal(log.at(-1), 'held+')
 })

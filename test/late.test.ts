@@ -46,7 +46,12 @@ test('a statement asks for the time when it has all its locks, and then changes 
       await holder`select from session where sid = 'locked-b' for update`
       const latest = String(Date.now() / 1000 + 0.3)
       const { text, parameters } = texts[op.verb]
-      const values = parametersOf(texts[op.verb], { keys, ops: [op, op] }, now, { leftMs: 10_000, latest })
+      const values = parametersOf(
+        texts[op.verb],
+        { keys, ops: [op, op], passesOverHeld: false, isPatient: false },
+        now,
+        { leftMs: 10_000, latest },
+      )
       // For as long as the test wants, not as the store does.
       values[parameters.indexOf('lockWaitMs')] = '10000'
       late = failure(db.sql.unsafe(text, values))

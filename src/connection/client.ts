@@ -7,7 +7,7 @@ import { startTimer, stopTimer } from '../clock.ts'
 import type { Server } from '../errors.ts'
 import type { DriverOptions } from './driver.ts'
 import { Link } from './link.ts'
-import { answer, type Columns, greet, isAnswer, type Parameters, timeLeft } from './query.ts'
+import { answer, type Columns, greet, isAnswer, type Parameters, timeLeft, within } from './query.ts'
 
 export interface Client {
   /** The server of the last statement, or of the attempt to send it. */
@@ -16,8 +16,11 @@ export interface Client {
   readonly isOpen: boolean
   /** Whether no host has let it log in since its last successful login. */
   readonly isShutOut: boolean
-  /** @param until in ms of the monotonic clock */
-  query(text: string, parameters: Parameters, until: number): Promise<Columns[]>
+  /**
+   * @param until in ms of the monotonic clock
+   * @param effectUntil by when it must have taken effect
+   */
+  query(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Columns[]>
   /** Drops the connection together with the statement under way. The next query opens another. */
   reset(): void
   /** Closes the connection in an orderly way. No statement may be under way. */
@@ -29,6 +32,8 @@ export function sharedClient(sql: Sql<any>): Client {
   /** How far the server's clock is ahead of ours; undefined until the server was greeted. */
   let aheadMs: number | undefined
   let isShutOut = false
+  /** Resolves when the last statement has ended in the server too, which can be long after it was given up here. */
+  let lastEnded: Promise<unknown> = Promise.resolve()
   const { path, host, port, database } = (sql.options ?? {}) as unknown as Partial<DriverOptions>
   return {
     server: host && { path, host: host.join(), port: port?.[0] as number, database },
@@ -38,12 +43,17 @@ export function sharedClient(sql: Sql<any>): Client {
     get isShutOut() {
       return isShutOut
     },
-    async query(text, parameters, until) {
+    async query(text, parameters, until, effectUntil) {
+      // Otherwise a server that answers nothing would fill the connections of the app, one after the other.
+      await within(until, lastEnded)
       isShutOut = aheadMs === undefined
-      aheadMs ??= await greet(sql, until, () => {})
+      const remember = (ended: Promise<unknown>) => {
+        lastEnded = ended
+      }
+      aheadMs ??= await greet(sql, until, () => {}, remember)
       isShutOut = false
       try {
-        return await answer(sql, text, parameters(timeLeft(until, aheadMs)), until, () => {})
+        return await answer(sql, text, parameters(timeLeft(effectUntil, aheadMs)), until, () => {}, remember)
       } catch (error) {
         // Greet again before the next statement: the instance may have reconnected to another server, which
         // has another clock.
@@ -85,7 +95,7 @@ export class OwnClient implements Client {
     return this.#refusals >= this.#options.host.length
   }
 
-  async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
+  async query(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Columns[]> {
     stopTimer(this.#idle)
     // After this long without use, the server or a router in between may have dropped the connection
     // silently.
@@ -94,7 +104,7 @@ export class OwnClient implements Client {
     this.#link ??= this.#openLink()
     const link = this.#link
     try {
-      return await link.query(text, parameters, until)
+      return await link.query(text, parameters, until, effectUntil)
     } catch (error) {
       // After any other error than the server's answer to this statement, the connection cannot be trusted:
       // the driver (3.4.9) reports the last error of a lost connection as the error of the next statement.

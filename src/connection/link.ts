@@ -66,8 +66,11 @@ export class Link {
     return this.#over !== undefined || this.#socket?.destroyed === true
   }
 
-  /** @param until in ms of the monotonic clock */
-  async query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
+  /**
+   * @param until in ms of the monotonic clock
+   * @param effectUntil by when it must have taken effect
+   */
+  async query(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Columns[]> {
     const giveUp = () => this.giveUp()
     if (this.#aheadMs === undefined) {
       const late = new ConnectionError('CONNECT_TIMEOUT', 'The server did not let the store in in time')
@@ -79,7 +82,7 @@ export class Link {
         stopTimer(this.#loginTimer)
       }
     }
-    return answer(this.#sql, text, parameters(timeLeft(until, this.#aheadMs)), until, giveUp)
+    return answer(this.#sql, text, parameters(timeLeft(effectUntil, this.#aheadMs)), until, giveUp)
   }
 
   /** Ends the connection at once. @param reason fails the statement under way */

@@ -6,7 +6,7 @@
 import { inBackground, monotonicMs, pause } from '../clock.ts'
 import { inWords, type StoreError, timedOut, withoutData } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
-import { isTransient, PROTOCOL_VIOLATION } from '../sqlstate.ts'
+import { isTransient, PROTOCOL_VIOLATION, STATEMENT_LATE } from '../sqlstate.ts'
 import { type Client, OwnClient, sharedClient } from './client.ts'
 import { checkShareable, lentOptions } from './driver.ts'
 import type { Columns, Parameters } from './query.ts'
@@ -18,6 +18,9 @@ const OF_THE_CONNECTION = new Set(
     'EHOSTDOWN EAI_AGAIN ENOTFOUND STORE_PASSWORD STORE_PROTOCOL',
   ].flatMap((codes) => codes.split(' ')),
 )
+
+// How often a statement is sent that fails inside of a function, before its error counts.
+const MAX_RAISED = 3
 
 type Attempt = { rows: Columns[] } | { error: StoreError; retryable: boolean }
 
@@ -41,16 +44,23 @@ export class Pool {
 
   /**
    * @param until in ms of the monotonic clock
-   * @throws StoreError with the SQLSTATE or the network's code, or STORE_TIMEOUT
+   * @param effectUntil by when it must have taken effect, if that is sooner
+   * @throws StoreError with the SQLSTATE or the network's code, or STORE_TIMEOUT; STATEMENT_LATE after `effectUntil`
    */
-  query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
+  query(
+    text: string,
+    parameters: Parameters,
+    until: number,
+    effectUntil: number = until,
+  ): Promise<Columns[]> {
     // In the background, because the sockets and timers that this may open outlive the request that asks.
-    return inBackground(() => this.#query(text, parameters, until))
+    return inBackground(() => this.#query(text, parameters, until, effectUntil))
   }
 
-  async #query(text: string, parameters: Parameters, until: number): Promise<Columns[]> {
+  async #query(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Columns[]> {
+    let raised = 0
     for (let last: StoreError | undefined; ; ) {
-      const attempt = await this.#attempt(text, parameters, until)
+      const attempt = await this.#attempt(text, parameters, until, effectUntil)
       if ('rows' in attempt) {
         this.#failures = 0
         return attempt.rows
@@ -60,6 +70,9 @@ export class Pool {
       if (error.code === 'STORE_TIMEOUT') throw last ? timedOut(last) : error
       last = error
       if (!retryable || this.#closed) throw error
+      if (error.code === STATEMENT_LATE && monotonicMs() >= effectUntil) throw error
+      // A function of the user's, such as a trigger, can raise any code, each time anew.
+      if (error.isFromFunction && ++raised === MAX_RAISED) throw error
       // The first pause is short, for one connection that was lost. Later ones grow, for a server that is
       // away. The count is shared, so that new statements do not start with short pauses while it is away.
       const pauseMs = Math.min(5 * 3 ** this.#failures++, 250) * (0.5 + Math.random() / 2)
@@ -68,12 +81,12 @@ export class Pool {
     }
   }
 
-  async #attempt(text: string, parameters: Parameters, until: number): Promise<Attempt> {
+  async #attempt(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Attempt> {
     const client = this.#idle.pop() ?? (await new Promise<Client>((take) => this.#waiting.push(take)))
     const { server } = client
     try {
       if (monotonicMs() >= until) throw timedOut()
-      const rows = await client.query(text, parameters, until)
+      const rows = await client.query(text, parameters, until, effectUntil)
       if (this.#away) this.#log(`PostgreSQL can be reached again${inWords(server)}`, undefined)
       this.#away = undefined
       return { rows }

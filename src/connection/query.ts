@@ -42,8 +42,13 @@ export function isAnswer(error: unknown): boolean {
  * would be logged out.
  * @throws StoreError 25006 for a standby, the code with which it also refuses writes
  */
-export async function greet(sql: Sql<any>, until: number, giveUp: () => void): Promise<number> {
-  const [row] = await answer(sql, GREETING, [], until, giveUp)
+export async function greet(
+  sql: Sql<any>,
+  until: number,
+  giveUp: () => void,
+  onSent?: (ended: Promise<unknown>) => void,
+): Promise<number> {
+  const [row] = await answer(sql, GREETING, [], until, giveUp, onSent)
   if (row?.[0] !== 'false')
     throw new StoreError(READ_ONLY, 'The server is a standby: the store works on the primary only')
   const clock = Number(row[1])
@@ -64,6 +69,7 @@ export function answer(
   parameters: readonly string[],
   until: number,
   giveUp: () => void,
+  onSent?: (ended: Promise<unknown>) => void,
 ): Promise<Columns[]> {
   return new Promise<Columns[]>((resolve, reject) => {
     let ended = false
@@ -75,7 +81,7 @@ export function answer(
     // `soon` lets an answer that has already arrived be read first. After something has blocked the event
     // loop, Node runs timers before it reads sockets.
     const timer = startTimer(() => soon(expire), until - monotonicMs())
-    sql
+    const end = sql
       .unsafe(text, [...parameters], { prepare: true })
       .values()
       .then((result) => resolve(rowsOf(result)))
@@ -84,6 +90,7 @@ export function answer(
         ended = true
         stopTimer(timer)
       })
+    onSent?.(end)
   })
 }
 
@@ -92,6 +99,14 @@ export function answer(
  * rows are another statement's, or that the sids have a type of their own.
  */
 const TEXT: readonly unknown[] = [25, 1043]
+
+/** @throws StoreError STORE_TIMEOUT if it lasts longer */
+export function within(until: number, work: Promise<unknown>): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const timer = startTimer(() => reject(timedOut()), until - monotonicMs())
+    void work.then(resolve).finally(() => stopTimer(timer))
+  })
+}
 
 /** What the driver resolves with. */
 interface Result extends ReadonlyArray<unknown> {

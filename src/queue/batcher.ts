@@ -15,6 +15,10 @@ export interface Batch<Op> {
   readonly ops: readonly Op[]
   /** When the last caller stops waiting, in ms of the monotonic clock. */
   readonly until: number
+  /** When the first caller stops waiting. A batch that has not taken effect by then must not. */
+  readonly effectUntil: number
+  /** Whether to wait for locks longer than usual, as for a row that others lock one after the other. */
+  readonly isPatient: boolean
   /** Whether to skip what somebody else holds, and to say so in the answer, instead of waiting for it. */
   readonly passesOverHeld: boolean
 }
@@ -41,6 +45,8 @@ export interface BatcherOptions<Op, Answer> {
   followUp(op: Op, answer: Answer): Promise<Op> | undefined
   /** Whether this error of a batch may come from the data of one of its members. */
   isOfOneMember(error: unknown): boolean
+  /** Whether a batch had no effect because `effectUntil` was over. */
+  isTooLate(error: unknown): boolean
   /** Whether a row lock was not granted in time. */
   isLockTimeout(error: unknown): boolean
   /** Whether this answer says that the key was skipped because somebody else held its row. */
@@ -61,6 +67,8 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
   readonly #options: BatcherOptions<Op, Answer>
   readonly #results: JobResults<Op, Answer>
   readonly #lanes: Readonly<Record<LaneName, Lane<Op, Answer>>>
+  /** Whether the last batch of held jobs was one that waits for its lock. */
+  #wasPatient = true
 
   constructor(options: BatcherOptions<Op, Answer>, results: JobResults<Op, Answer>) {
     this.#options = options
@@ -89,10 +97,14 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
     const send = () => {
       lane.scheduled = false
       while (lane.freeSlots > 0 && lane.jobs.length > 0) {
-        const batch = this.#takeBatch(lane)
+        // Who only looks whether a lock is free gets none where others stand in line. So every other time one held job
+        // stands in line as well.
+        const isPatient = name === 'held' && !this.#wasPatient
+        this.#wasPatient = isPatient
+        const batch = this.#takeBatch(lane, isPatient ? 1 : this.#options.maxKeys)
         if (batch.length === 0) return
         lane.freeSlots--
-        void this.#send(batch, name === 'held').finally(() => {
+        void this.#send(batch, name === 'held' && !isPatient, isPatient).finally(() => {
           lane.freeSlots++
           this.#schedule(name)
         })
@@ -106,8 +118,8 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
   /**
    * Takes out the jobs of one verb that have been ready longest, as many as fit. Drops jobs without callers.
    */
-  #takeBatch(lane: Lane<Op, Answer>): Job<Op, Answer>[] {
-    const { maxKeys, maxSize, size } = this.#options
+  #takeBatch(lane: Lane<Op, Answer>, maxKeys: number): Job<Op, Answer>[] {
+    const { maxSize, size } = this.#options
     const batch: Job<Op, Answer>[] = []
     const rest: Job<Op, Answer>[] = []
     let total = 0
@@ -133,15 +145,17 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
     return batch
   }
 
-  async #send(batch: Job<Op, Answer>[], passesOverHeld: boolean): Promise<void> {
-    const { run, isOfOneMember, isLockTimeout, isHeld } = this.#options
+  async #send(batch: Job<Op, Answer>[], passesOverHeld: boolean, isPatient = false): Promise<void> {
+    const { run, isOfOneMember, isTooLate, isLockTimeout, isHeld } = this.#options
     try {
       const answers = await run({
         keys: batch.map((job) => job.key),
         ops: batch.map((job) => job.op as Op),
         // A job's callers are in the order in which they came, so its last one waits longest.
         until: Math.max(...batch.map((job) => job.callers.at(-1)?.until ?? 0)),
+        effectUntil: Math.min(...batch.map((job) => job.callers[0]?.until ?? Number.POSITIVE_INFINITY)),
         passesOverHeld,
+        isPatient,
       })
       for (const [i, job] of batch.entries()) {
         const answer = answers[i] as Answer
@@ -150,7 +164,10 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
       }
     } catch (error) {
       const lockTimedOut = isLockTimeout(error)
-      if (batch.length > 1 && lockTimedOut && !passesOverHeld) {
+      if (isTooLate(error)) {
+        // Again, without what the callers asked for whose time is over.
+        for (const job of batch) this.#results.requeue(job, job.op as Op)
+      } else if (batch.length > 1 && lockTimedOut && !passesOverHeld) {
         await this.#send(batch, true)
       } else if (batch.length > 1 && (lockTimedOut || isOfOneMember(error))) {
         // Halve the batch until the member at fault stands alone. The others succeed after few statements.
@@ -160,7 +177,7 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
       } else {
         for (const job of batch) {
           if (lockTimedOut) this.#retryHeld(job)
-          else this.#results.fail(job, error)
+          else this.#results.fail(job, error, isOfOneMember(error))
         }
       }
     }
@@ -173,7 +190,9 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
 
   #complete(job: Job<Op, Answer>, answer: Answer): void {
     job.held = false
-    const followUp = this.#options.followUp(job.op as Op, answer)
+    // In the context of the call: it may need the user's serializer.
+    const [caller] = job.callers
+    const followUp = caller?.runInAsyncScope(() => this.#options.followUp(job.op as Op, answer))
     if (!followUp) this.#results.answer(job, answer)
     followUp?.then(
       (op) => this.#results.requeue(job, op),

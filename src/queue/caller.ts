@@ -3,14 +3,16 @@
 
 import { AsyncResource } from 'node:async_hooks'
 
-export class Caller<Answer> extends AsyncResource {
+export class Caller<Op, Answer> extends AsyncResource {
+  /** What it asked for; undefined while that is a promise. Its job may have more to do, for other callers too. */
+  op: Op | undefined
   readonly #resolve: (answer: Answer) => void
   readonly #reject: (error: unknown) => void
   /** When it stops waiting, in ms of the monotonic clock. */
   readonly until: number
 
   constructor(resolve: (answer: Answer) => void, reject: (error: unknown) => void, until: number) {
-    // Without this option Node watches for the garbage collection of each resource, for a hook that nobody has here.
+    // Destroyed when it has been answered, so Node need not watch for its garbage collection.
     super('connect-postgres-simple', { requireManualDestroy: true })
     this.#resolve = resolve
     this.#reject = reject
@@ -19,9 +21,11 @@ export class Caller<Answer> extends AsyncResource {
 
   resolve(answer: Answer): void {
     this.runInAsyncScope(this.#resolve, undefined, answer)
+    this.emitDestroy()
   }
 
   reject(error: unknown): void {
     this.runInAsyncScope(this.#reject, undefined, error)
+    this.emitDestroy()
   }
 }

@@ -10,7 +10,7 @@ export interface Job<Op, Answer> {
   op: Op | undefined
   weight: number
   /** Empty once all have been answered; the job need not be sent any more. */
-  callers: Caller<Answer>[]
+  callers: Caller<Op, Answer>[]
   /** Undefined for a read. */
   readonly era: Era<Job<Op, Answer>> | undefined
   /** It is under way, so no other operation can be folded into it. */
@@ -19,13 +19,19 @@ export interface Job<Op, Answer> {
    * Somebody else was found to hold its row. It is batched with other held jobs, so that it delays no others.
    */
   held: boolean
+  /** The time of some callers was over, and its operation still has what they asked for. */
+  lostCallers: boolean
 }
 
 /** What the sender calls when it has tried to do a job. */
 export interface JobResults<Op, Answer> {
   answer(job: Job<Op, Answer>, answer: Answer): void
-  fail(job: Job<Op, Answer>, error: unknown): void
-  /** The job is not done yet. It becomes ready again with this operation, while any caller waits for it. */
+  /** @param isOwnFault whether it came of what the job holds: of several operations folded into one, one may succeed */
+  fail(job: Job<Op, Answer>, error: unknown, isOwnFault?: boolean): void
+  /**
+   * The job is not done yet. It becomes ready again with this operation, while any caller waits for it. What callers
+   * asked for whose time is over is left out.
+   */
   requeue(job: Job<Op, Answer>, op: Op): void
 }
 

@@ -41,6 +41,9 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
   // collection (seen on Node 20.20).
   readonly #chains: Record<string, Job<Op, Answer>[]> = Object.create(null)
   readonly #waiting = { callers: 0, weight: 0 }
+  /** How many jobs have not ended. */
+  #unfinished = 0
+  #onIdle: (() => void) | undefined
   readonly #eras: Eras<Job<Op, Answer>>
   readonly #deadlines: Deadlines
   readonly #graceMs: number
@@ -83,12 +86,21 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
     }
     this.#waiting.callers++
     const until = this.#options.time.monotonicMs() + this.#options.timeoutMs
-    this.#enter(key, op, new Caller(resolve, reject, until))
+    this.#enter(key, op, new Caller<Op, Answer>(resolve, reject, until))
   }
 
   /** Resolves when all writes and tasks submitted before have ended, successfully or not. */
   settled(): Promise<void> {
     return this.#eras.settled()
+  }
+
+  /** Resolves when nothing is left to do, reads included. Nothing may be submitted any more. */
+  async idle(): Promise<void> {
+    await this.settled()
+    if (this.#unfinished === 0) return
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve
+    })
   }
 
   /** Runs the task when all writes that were submitted before have ended. */
@@ -114,7 +126,7 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
     return this.#waiting.callers >= callers || this.#waiting.weight >= weight
   }
 
-  #enter(key: string, op: Op | Promise<Op>, caller: Caller<Answer>): void {
+  #enter(key: string, op: Op | Promise<Op>, caller: Caller<Op, Answer>): void {
     this.#deadlines.add(caller.until)
     const era = op instanceof Promise || !this.#options.isRead(op) ? this.#eras.current : undefined
     const chain = this.#chains[key]
@@ -123,13 +135,24 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
       const folded = this.#options.fold(last.op, op)
       if (folded !== undefined) {
         this.#setOp(last, folded)
+        caller.op = op
         last.callers.push(caller)
         return
       }
     }
     const callers = [caller]
-    const job: Job<Op, Answer> = { key, op: undefined, weight: 0, callers, era, sent: false, held: false }
+    const job: Job<Op, Answer> = {
+      key,
+      op: undefined,
+      weight: 0,
+      callers,
+      era,
+      sent: false,
+      held: false,
+      lostCallers: false,
+    }
     if (era) era.unfinished++
+    this.#unfinished++
     if (chain) chain.push(job)
     else this.#chains[key] = [job]
     if (op instanceof Promise) {
@@ -144,7 +167,9 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
 
   #start(job: Job<Op, Answer>, op: Op): void {
     // All its callers have timed out. Do not count its weight: nothing would ever subtract it again.
-    if (job.callers.length === 0) return
+    const [caller] = job.callers
+    if (!caller) return
+    caller.op = op
     this.#setOp(job, op)
     this.#sendIfReady(job)
   }
@@ -169,20 +194,71 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
   requeue(job: Job<Op, Answer>, op: Op): void {
     job.sent = false
     this.#setOp(job, op)
-    if (job.callers.length > 0) this.#sendIfReady(job)
-    else this.#end(job, () => {})
+    this.#dropLate(job, this.#options.time.monotonicMs())
+    this.#sendIfReady(job)
+  }
+
+  /**
+   * Rejects the callers of a job whose time is over, and leaves out what they asked for: it must not be done after they
+   * were told that it failed.
+   */
+  #dropLate(job: Job<Op, Answer>, now: number): void {
+    const late = job.callers.filter((caller) => caller.until <= now)
+    if (late.length > 0) {
+      job.callers = job.callers.filter((caller) => caller.until > now)
+      this.#waiting.callers -= late.length
+      for (const caller of late) caller.reject(this.#options.timedOut(job.held))
+      job.lostCallers = true
+    }
+    if (job.sent) return
+    if (job.callers.length === 0) this.#end(job, () => {})
+    else if (job.lostCallers) this.#foldAnew(job)
+  }
+
+  #addBehind(job: Job<Op, Answer>, callers: Caller<Op, Answer>[]): void {
+    const next: Job<Op, Answer> = { ...job, op: undefined, weight: 0, callers, sent: false, held: false }
+    const chain = this.#chains[job.key] as Job<Op, Answer>[]
+    chain.splice(chain.indexOf(job) + 1, 0, next)
+    if (job.era) job.era.unfinished++
+    this.#unfinished++
+    this.#foldAnew(next)
+  }
+
+  /** Gives the job what its callers asked for, as far as that folds; what does not becomes the next job of its chain. */
+  #foldAnew(job: Job<Op, Answer>): void {
+    job.lostCallers = false
+    const { callers } = job
+    let folded = callers[0]?.op
+    if (folded === undefined) return
+    for (let i = 1; i < callers.length; i++) {
+      const both = this.#options.fold(folded, callers[i]?.op as Op)
+      if (both === undefined) {
+        this.#addBehind(job, callers.splice(i))
+        break
+      }
+      folded = both
+    }
+    this.#setOp(job, folded)
   }
 
   answer(job: Job<Op, Answer>, answer: Answer): void {
     this.#end(job, (caller) => caller.resolve(answer))
   }
 
-  fail(job: Job<Op, Answer>, error: unknown): void {
-    this.#end(job, (caller) => caller.reject(error))
+  fail(job: Job<Op, Answer>, error: unknown, isOwnFault = false): void {
+    if (isOwnFault && job.era && job.callers.length > 1) {
+      // One after the other: what came before the operation at fault is done.
+      const [first, ...rest] = job.callers
+      job.callers = [first as Caller<Op, Answer>]
+      this.#addBehind(job, rest)
+      this.requeue(job, first?.op as Op)
+    } else {
+      this.#end(job, (caller) => caller.reject(error))
+    }
   }
 
   /** Takes the job out of its chain, settles its callers, and sends the next job of the chain. */
-  #end(job: Job<Op, Answer>, settle: (caller: Caller<Answer>) => void): void {
+  #end(job: Job<Op, Answer>, settle: (caller: Caller<Op, Answer>) => void): void {
     const chain = this.#chains[job.key] ?? []
     const place = chain.indexOf(job)
     if (place === -1) return
@@ -194,6 +270,7 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
     this.#waiting.callers -= job.callers.length
     for (const caller of job.callers) settle(caller)
     if (job.era && --job.era.unfinished === 0) job.era.onEnd?.()
+    if (--this.#unfinished === 0) this.#onIdle?.()
   }
 
   /** Rejects the callers whose time is over, and returns the next deadline. */
@@ -201,14 +278,8 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
     let next = Number.POSITIVE_INFINITY
     for (const job of Object.values(this.#chains).flat()) {
       // A job under way gets a little longer: it fails by itself at its deadline, with a more precise error.
-      const past = job.sent ? now - this.#graceMs : now
-      const late = job.callers.filter((caller) => caller.until <= past)
-      job.callers = job.callers.filter((caller) => caller.until > past)
-      this.#waiting.callers -= late.length
-      for (const caller of late) caller.reject(this.#options.timedOut(job.held))
+      this.#dropLate(job, job.sent ? now - this.#graceMs : now)
       for (const caller of job.callers) next = Math.min(next, caller.until)
-      // Nobody waits for it any more and it was not sent: do not send it.
-      if (job.callers.length === 0 && !job.sent) this.#end(job, () => {})
     }
     return next
   }

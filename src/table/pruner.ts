@@ -60,6 +60,8 @@ export class Pruner {
   #stopped = false
   /** Where the timer's next prune starts: behind the rows that stay, if there are any. */
   #place = START
+  /** Whether the last prune ended because too many rows were refused: the next one goes on where it got to. */
+  #isUnfinished = false
   /** How many prunes in a row have started behind the rows that stay. */
   #prunesBehind = 0
   /** Whether this prune has met rows that stay, or started behind them. */
@@ -96,7 +98,7 @@ export class Pruner {
    * prune.
    */
   prune(): Promise<number> {
-    return this.#run(START)
+    return this.#run(this.#isUnfinished ? this.#place : START)
   }
 
   #run(place: Place): Promise<number> {
@@ -133,6 +135,7 @@ export class Pruner {
         }
         if (++refused < MAX_REFUSED && !this.#stopped) continue
         this.#place = place
+        this.#isUnfinished = true
         return total
       }
       const { found, count } = batch
@@ -181,6 +184,7 @@ export class Pruner {
 
   /** Decides where the timer's next prune starts, after one that left no row but those that stay. */
   #noteEnd(place: Place): void {
+    this.#isUnfinished = false
     if (!this.#rowsStay) this.#reported = false
     const startsBehind = this.#rowsStay && this.#prunesBehind < MAX_PRUNES_BEHIND
     this.#prunesBehind = startsBehind ? this.#prunesBehind + 1 : 0

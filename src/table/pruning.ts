@@ -56,7 +56,9 @@ export function pruning(
       with turn as (
         select pages, pages > 0 and ${pruneLock} as mine
         from (
-          select case when pg_catalog.current_setting('server_version_num')::int < 140000 then 0
+          select case
+            when pg_catalog.current_setting('server_version_num')::int < 140000 then 0
+            when exists (select from pg_catalog.pg_inherits i where i.inhparent = ${constant(table)}::regclass) then 0
             else pg_catalog.pg_relation_size(${constant(table)}::regclass)
               / pg_catalog.current_setting('block_size')::int end
         ) as size(pages)

@@ -6,14 +6,21 @@ import { mismatch } from '../errors.ts'
 import type { Operation } from './operations.ts'
 import { HELD, type ParameterName, type Statement } from './sql.ts'
 
-// How long a batch waits for row locks before it is sent again without the locked rows. Other stores hold a
-// row lock only for the time of one statement, which is shorter.
-const MAX_LOCK_WAIT_MS = 20
+// How long a statement waits for each lock. Other stores hold a row lock only for the time of one statement.
+const LOCK_WAIT_MS = 20
+// One job that stands in line behind others.
+const PATIENT_LOCK_WAIT_MS = 250
+// Where locked rows are skipped, what is left to wait for is a row that is being inserted, or another table.
+const SKIPPING_LOCK_WAIT_MS = 2
 
 /** Operations of one verb on distinct sids. */
 export interface Operations {
   readonly keys: readonly string[]
   readonly ops: readonly Operation[]
+  /** Whether to skip rows that somebody else has locked. */
+  readonly passesOverHeld: boolean
+  /** Whether to wait for locks longer than usual. */
+  readonly isPatient: boolean
 }
 
 /** What comes back for one sid: the columns of its row, undefined if it has no row that is alive. */
@@ -30,7 +37,7 @@ type Values = Partial<Record<(typeof LISTS)[keyof typeof LISTS], string | number
  */
 export function parametersOf(
   { parameters }: Statement,
-  { keys, ops }: Operations,
+  { keys, ops, passesOverHeld, isPatient }: Operations,
   now: number,
   time: TimeLeft,
 ): string[] {
@@ -40,12 +47,13 @@ export function parametersOf(
     return property && ops.map((op) => (op as Values)[property] ?? '')
   }
   const lists = parameters.map(values)
+  const lockWaitMs = isPatient ? PATIENT_LOCK_WAIT_MS : passesOverHeld ? SKIPPING_LOCK_WAIT_MS : LOCK_WAIT_MS
   const separator = separatorOf(lists.flatMap((list) => list ?? []))
   const single: Partial<Record<ParameterName, string>> = {
     separator,
     now: String(now),
     latest: time.latest,
-    lockWaitMs: milliseconds(Math.min(MAX_LOCK_WAIT_MS, time.leftMs)),
+    lockWaitMs: milliseconds(Math.min(lockWaitMs, time.leftMs)),
   }
   return parameters.map((name, i) => lists[i]?.join(separator) ?? (single[name] as string))
 }

@@ -20,7 +20,7 @@ export type Statements = Readonly<Record<StatementName, Statement>> & {
 /** @param sidType see `pieces` */
 export function statements({ table }: Names, sidType?: string): Statements {
   const sql = pieces(sidType)
-  const { seconds, expiry, epoch, alive, lockTimeout, inTime, list, sids } = sql
+  const { seconds, expiry, epoch, alive, asked, lockTimeout, inTime, list, sids } = sql
   const joinAsked = ($: Readonly<Record<'separator' | 'sids', string>>) =>
     sidType ? ` join unnest(${list($, $.sids)}, ${sids($)}) as o(asked, sid) using (sid)` : ''
   return {

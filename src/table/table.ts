@@ -24,8 +24,8 @@ export type Values = (time: TimeLeft) => Partial<Record<ParameterName, string | 
 export interface TableBatch extends Operations {
   /** In ms of the monotonic clock. */
   readonly until: number
-  /** Whether to skip rows that somebody else has locked. */
-  readonly passesOverHeld: boolean
+  /** By when a change must have taken effect. */
+  readonly effectUntil: number
 }
 
 export class Table {
@@ -67,7 +67,8 @@ export class Table {
     const parameters = (statement: Statement): Parameters => {
       return (time) => parametersOf(statement, batch, now(), time)
     }
-    return this.#send(pick, parameters, batch.until, (rows) => answersOf(batch, rows))
+    const effectUntil = verb === 'get' ? batch.until : batch.effectUntil
+    return this.#send(pick, parameters, batch.until, (rows) => answersOf(batch, rows), effectUntil)
   }
 
   /** @throws StoreError */
@@ -94,12 +95,13 @@ export class Table {
     parameters: (statement: Statement) => Parameters,
     until: number,
     read: (rows: Columns[]) => T,
+    effectUntil = until,
   ): Promise<T> {
     if (this.#settings.createTableIfMissing) await this.#createOnce(until)
     const all = this.#statements
     const statement = pick(all)
     try {
-      return read(await this.#pool.query(statement.text, parameters(statement), until))
+      return read(await this.#pool.query(statement.text, parameters(statement), until, effectUntil))
     } catch (error) {
       const code = codeOf(error)
       // The table was dropped. The next operation creates it again, if that is wanted.
@@ -107,7 +109,7 @@ export class Table {
       if (code === 'STORE_MISMATCH') this.#pool.replace()
       if (isOfSidType(code) || code === 'STORE_MISMATCH') {
         await this.#askSidType(until)
-        if (this.#statements !== all) return this.#send(pick, parameters, until, read)
+        if (this.#statements !== all) return this.#send(pick, parameters, until, read, effectUntil)
       }
       if (this.#sidType && isRefusedSid(code)) throw sidRefused(error as StoreError, this.#sidType)
       throw error
