@@ -1,6 +1,6 @@
 // The class of the store's errors, the cleaning of foreign ones, and a function for each common error.
-// Promises that every error given out has a `code` and that none holds a sid, session data, SQL parameters or
-// a credential in any property. Must not know what was being done when it happened.
+// Promises that every error made here has a `code`, and that no StoreError holds a sid, session data, SQL
+// parameters or a credential in any property. Must not know what was being done when it happened.
 
 import { hasNoData, LOCK_NOT_AVAILABLE, UNDEFINED_TABLE } from './sqlstate.ts'
 
@@ -46,7 +46,7 @@ export interface Server {
 }
 
 /** For a message. Leaves out everything before an `@`: in a malformed URL that is part of the password. */
-export function inWords(server: Server | undefined): string {
+export function serverInWords(server: Server | undefined): string {
   if (!server) return ''
   const withoutCredentials = (text: unknown) => String(text).replace(/^.*@/s, '')
   const { path, host, port, database } = server
@@ -65,22 +65,28 @@ export function withoutData(error: unknown, server?: Server): StoreError {
     error,
   ) as Partial<NodeJS.ErrnoException> & { severity_local?: string; severity?: string }
   if (error instanceof StoreError || error instanceof ConnectionError)
-    return new StoreError(error.code, message + inWords(server))
+    return new StoreError(error.code, message + serverInWords(server))
   // Only an error that the server sent has this property.
   if (severity_local !== undefined) {
     const state = String(code)
     const hint = state === UNDEFINED_TABLE ? ' (run table.sql, or pass `createTableIfMissing: true`)' : ''
     const text = hasNoData(state) ? `${message}${hint}` : 'PostgreSQL refused the statement'
-    const whole = `${text} [SQLSTATE ${state}]${severity === 'ERROR' ? '' : inWords(server)}`
+    const whole = `${text} [SQLSTATE ${state}]${severity === 'ERROR' ? '' : serverInWords(server)}`
     return new StoreError(state, whole, severity)
   }
   // The file of the Unix socket is missing. express-session takes ENOENT from `get` for "no such session",
   // which would log out all users while the server is away.
   if (code === 'ENOENT')
-    return new StoreError('ECONNREFUSED', `Nobody listens at the socket of PostgreSQL${inWords(server)}`)
+    return new StoreError(
+      'ECONNREFUSED',
+      `Nobody listens at the socket of PostgreSQL${serverInWords(server)}`,
+    )
   const cause = String(code ?? name ?? 'unknown')
   const call = syscall === undefined ? '' : `${syscall} `
-  return new StoreError(cause, `The connection to PostgreSQL failed [${call}${cause}]${inWords(server)}`)
+  return new StoreError(
+    cause,
+    `The connection to PostgreSQL failed [${call}${cause}]${serverInWords(server)}`,
+  )
 }
 
 /** @param last the error of the last attempt */

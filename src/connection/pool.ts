@@ -4,7 +4,7 @@
 // what the statements mean.
 
 import { inBackground, monotonicMs, pause } from '../clock.ts'
-import { inWords, type StoreError, timedOut, withoutData } from '../errors.ts'
+import { type StoreError, serverInWords, timedOut, withoutData } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import { isTransient, PROTOCOL_VIOLATION } from '../sqlstate.ts'
 import { type Client, OwnClient, sharedClient } from './client.ts'
@@ -74,7 +74,7 @@ export class Pool {
     try {
       if (monotonicMs() >= until) throw timedOut()
       const rows = await client.query(text, parameters, until)
-      if (this.#away) this.#log(`PostgreSQL can be reached again${inWords(server)}`, undefined)
+      if (this.#away) this.#log(`PostgreSQL can be reached again${serverInWords(server)}`, undefined)
       this.#away = undefined
       return { rows }
     } catch (failure) {
