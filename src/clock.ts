@@ -19,6 +19,9 @@ for (const key of Object.getOwnPropertySymbols(background)) {
   if (/kResourceStore|context_?frame/i.test(String(key.description))) Reflect.set(background, key, undefined)
 }
 
+/** The longest delay of a timer. Node turns a longer one into 1 ms, which would be a busy loop. */
+export const MAX_DELAY_MS = 2_147_483_647
+
 /** In ms, from an arbitrary start. Never goes back, and no fake timers stop it. */
 export function monotonicMs(): number {
   return real.now()

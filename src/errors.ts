@@ -1,6 +1,6 @@
 // The class of the store's errors, the cleaning of foreign ones, and a function for each common error.
-// Promises that every error given out has a `code` and that none holds a sid, session data, SQL parameters or
-// a credential in any property. Must not know what was being done when it happened.
+// Promises that every error made here has a `code`, and that no StoreError holds a sid, session data, SQL
+// parameters or a credential in any property. Must not know what was being done when it happened.
 
 import { hasNoData, LOCK_NOT_AVAILABLE, UNDEFINED_TABLE } from './sqlstate.ts'
 
@@ -25,6 +25,12 @@ export class StoreError extends Error {
 
 export const codeOf = (error: unknown): string => (error as StoreError).code
 
+/** Whether the server says that it came up inside of a function, such as that of a trigger, which can raise any code. */
+export function isRaisedByFunction(error: unknown): boolean {
+  const { where, isFromFunction } = error as { where?: unknown; isFromFunction?: boolean }
+  return isFromFunction === true || /\bfunction\b/.test(String(where))
+}
+
 /**
  * An error of the connection, for the driver. The driver attaches the statement and its parameters to errors,
  * so it is never given out: `withoutData` makes a StoreError of it.
@@ -48,7 +54,7 @@ export interface Server {
 }
 
 /** For a message. Leaves out everything before an `@`: in a malformed URL that is part of the password. */
-export function inWords(server: Server | undefined): string {
+export function serverInWords(server: Server | undefined): string {
   if (!server) return ''
   const withoutCredentials = (text: unknown) => String(text).replace(/^.*@/s, '')
   const { path, host, port, database } = server
@@ -63,20 +69,20 @@ export function inWords(server: Server | undefined): string {
  * @param server is named in the message, unless it answered the statement itself with an error
  */
 export function withoutData(error: unknown, server?: Server): StoreError {
-  const { code, message, severity_local, severity, where, syscall, name } = Object(
+  const { code, message, severity_local, severity, syscall, name } = Object(
     error,
-  ) as Partial<NodeJS.ErrnoException> & { severity_local?: string; severity?: string; where?: string }
+  ) as Partial<NodeJS.ErrnoException> & { severity_local?: string; severity?: string }
   if (error instanceof StoreError || error instanceof ConnectionError)
-    return new StoreError(error.code, message + inWords(server))
+    return new StoreError(error.code, message + serverInWords(server))
   // Only an error that the server sent has this property.
   if (severity_local !== undefined) {
     const state = String(code)
     const hint = state === UNDEFINED_TABLE ? ' (run table.sql, or pass `createTableIfMissing: true`)' : ''
     // What a function raises has a message of the user's making.
-    const isFromFunction = /\bfunction\b/.test(String(where))
+    const isFromFunction = isRaisedByFunction(error)
     const isSafe = hasNoData(state) && !isFromFunction
     const text = isSafe ? `${message}${hint}` : 'PostgreSQL refused the statement'
-    const whole = `${text} [SQLSTATE ${state}]${severity === 'ERROR' ? '' : inWords(server)}`
+    const whole = `${text} [SQLSTATE ${state}]${severity === 'ERROR' ? '' : serverInWords(server)}`
     return new StoreError(state, whole, {
       ...(severity && { severity }),
       ...(isFromFunction && { isFromFunction }),
@@ -85,10 +91,16 @@ export function withoutData(error: unknown, server?: Server): StoreError {
   // The file of the Unix socket is missing. express-session takes ENOENT from `get` for "no such session",
   // which would log out all users while the server is away.
   if (code === 'ENOENT')
-    return new StoreError('ECONNREFUSED', `Nobody listens at the socket of PostgreSQL${inWords(server)}`)
+    return new StoreError(
+      'ECONNREFUSED',
+      `Nobody listens at the socket of PostgreSQL${serverInWords(server)}`,
+    )
   const cause = String(code ?? name ?? 'unknown')
   const call = syscall === undefined ? '' : `${syscall} `
-  return new StoreError(cause, `The connection to PostgreSQL failed [${call}${cause}]${inWords(server)}`)
+  return new StoreError(
+    cause,
+    `The connection to PostgreSQL failed [${call}${cause}]${serverInWords(server)}`,
+  )
 }
 
 /** @param last the error of the last attempt */

@@ -63,7 +63,7 @@ export function operationQueue(settings: Settings, table: Table, usualLength: ()
             if (code === 'STORE_MISMATCH') return true
             return isAnswer(error) && (isFromFunction === true || !isOfTheStatement(code))
           },
-          isTooLate: (error) => codeOf(error) === STATEMENT_LATE,
+          isTooLate: (error) => codeOf(error) === STATEMENT_LATE && !(error as StoreError).isFromFunction,
           isLockTimeout: (error) => codeOf(error) === LOCK_NOT_AVAILABLE,
           isHeld,
         },

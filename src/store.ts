@@ -13,7 +13,7 @@ type Request = Parameters<Store['createSession']>[0]
 /**
  * Every method returns a promise if it gets no callback. A callback is called exactly once.
  *
- * Every method can fail with:
+ * Every method but `close` can fail with:
  *
  * - `STORE_TIMEOUT`: it took longer than the option `timeout`. A write may or may not have been stored.
  * - `STORE_BUSY`: too many operations are waiting already, because the server is away.
@@ -27,9 +27,9 @@ type Request = Parameters<Store['createSession']>[0]
  */
 export interface PostgresStore extends Store {
   /**
-   * Reads a session, as a new object for every call. Its cookie has the expiry of the row. Resolves with null
-   * if the row is absent or has expired. A locked row is read without waiting, as it was before the other
-   * transaction.
+   * Reads a session, as a new object for every call. If its cookie has an expiry, it is set to the row's.
+   * Resolves with null if the row is absent or has expired. A locked row is read without waiting, as it was
+   * before the other transaction.
    *
    * Fails with `STORE_SESSION` if the row cannot be read as a session.
    */

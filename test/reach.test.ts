@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import postgres from 'postgres'
-import { inWords, noPassword } from '../src/errors.ts'
+import { noPassword, serverInWords } from '../src/errors.ts'
 import { proxy } from './faults/proxy.ts'
 import { database, tableSql } from './support/database.ts'
 import { failure } from './support/failure.ts'
@@ -123,9 +123,9 @@ test('every error of the way to the server names host, port and database, and no
 })
 
 test('what a bad URL makes of a password is not taken for a place', () => {
-  const shown = inWords({ host: 'hush@here', port: 1, database: 'hu\nsh@shop' })
+  const shown = serverInWords({ host: 'hush@here', port: 1, database: 'hu\nsh@shop' })
   assert.equal(shown, ' (host here, port 1, database shop)')
-  assert.equal(inWords(undefined), '')
+  assert.equal(serverInWords(undefined), '')
 })
 
 test('an error of the statement itself does not speak of the way', () =>

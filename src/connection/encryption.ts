@@ -1,6 +1,6 @@
-// Encrypts a connection before PostgreSQL's protocol starts. Promises that nothing else is sent before the
-// server's certificate was checked as `ssl` asks, and that no unencrypted byte is taken for an encrypted
-// answer. Must not know what is sent afterwards.
+// Encrypts a connection before PostgreSQL's protocol starts. Promises that only the request to encrypt is
+// sent before the server's certificate was checked as `ssl` asks, and that no unencrypted byte is taken for
+// an encrypted answer. Must not know what is sent afterwards.
 
 import type { Socket } from 'node:net'
 import { isIP } from 'node:net'

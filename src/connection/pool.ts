@@ -4,7 +4,7 @@
 // what the statements mean.
 
 import { inBackground, monotonicMs, pause } from '../clock.ts'
-import { inWords, type StoreError, timedOut, withoutData } from '../errors.ts'
+import { type StoreError, serverInWords, timedOut, withoutData } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import { isTransient, PROTOCOL_VIOLATION, STATEMENT_LATE } from '../sqlstate.ts'
 import { type Client, OwnClient, sharedClient } from './client.ts'
@@ -75,7 +75,9 @@ export class Pool {
       if (error.isFromFunction && ++raised === MAX_RAISED) throw error
       // The first pause is short, for one connection that was lost. Later ones grow, for a server that is
       // away. The count is shared, so that new statements do not start with short pauses while it is away.
-      const pauseMs = Math.min(5 * 3 ** this.#failures++, 250) * (0.5 + Math.random() / 2)
+      const pauseMs = error.isFromFunction
+        ? 5
+        : Math.min(5 * 3 ** this.#failures++, 250) * (0.5 + Math.random() / 2)
       if (monotonicMs() + pauseMs >= until) throw timedOut(last)
       await pause(pauseMs)
     }
@@ -87,7 +89,7 @@ export class Pool {
     try {
       if (monotonicMs() >= until) throw timedOut()
       const rows = await client.query(text, parameters, until, effectUntil)
-      if (this.#away) this.#log(`PostgreSQL can be reached again${inWords(server)}`, undefined)
+      if (this.#away) this.#log(`PostgreSQL can be reached again${serverInWords(server)}`, undefined)
       this.#away = undefined
       return { rows }
     } catch (failure) {

@@ -4,7 +4,7 @@
 
 import type { Sql } from 'postgres'
 import { monotonicMs, soon, startTimer, stopTimer } from '../clock.ts'
-import { mismatch, StoreError, timedOut } from '../errors.ts'
+import { isRaisedByFunction, mismatch, StoreError, timedOut } from '../errors.ts'
 import { READ_ONLY, STATEMENT_LATE } from '../sqlstate.ts'
 
 /** Asks whether the server is a standby, and for its clock in seconds since 1970. */
@@ -31,7 +31,8 @@ export type Parameters = (time: TimeLeft) => readonly string[]
  */
 export function isAnswer(error: unknown): boolean {
   const { severity, code } = error as { severity?: string; code?: string }
-  return severity === 'ERROR' && code !== READ_ONLY && code !== STATEMENT_LATE
+  const isOfTheServer = code === READ_ONLY || code === STATEMENT_LATE
+  return severity === 'ERROR' && (!isOfTheServer || isRaisedByFunction(error))
 }
 
 /**

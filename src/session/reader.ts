@@ -1,5 +1,5 @@
-// Makes session objects of rows. Promises that each one it gives out is remembered as loaded, with what is needed to
-// save it. Must not know how rows are fetched.
+// Makes session objects of rows. Promises that each one it gives out is remembered as loaded, with what is
+// needed to save it. Must not know how rows are fetched.
 
 import type { SessionData } from 'express-session'
 import type { Settings } from '../settings/settings.ts'
@@ -23,7 +23,8 @@ export class Reader {
   }
 
   /**
-   * Null if the session's cookie has expired. A promise only if the serializer is async, which saves one for each get.
+   * Null if the session's cookie has expired. A promise only if the serializer is async, which saves one for
+   * each get.
    * @param logoutCount how many logouts there were when the row was fetched
    */
   read([sid, text, expire]: Row, logoutCount: number): SessionData | null | Promise<SessionData | null> {

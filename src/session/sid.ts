@@ -1,5 +1,5 @@
-// Which session ids are valid. Promises that two different valid sids never share a row. Must not know
-// sessions.
+// Which session ids are valid. Promises that two different valid sids are never sent as the same text. Must
+// not know sessions.
 
 import { StoreError } from '../errors.ts'
 

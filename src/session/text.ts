@@ -1,5 +1,5 @@
 // Turns a session into the text of its row, and back. Promises that its errors contain no session data. Must
-// not know rows, or which request loaded what.
+// not know statements, or which request loaded what.
 
 import type { SessionData } from 'express-session'
 import { StoreError } from '../errors.ts'

@@ -1,6 +1,7 @@
 // The rule of every option, and the check against them. Promises a TypeError that names the option, the rule,
 // the value and its type, and that repeats no credentials. Must not know defaults, nor how options are used.
 
+import { MAX_DELAY_MS } from '../clock.ts'
 import type { Options } from '../options.ts'
 
 type OptionName = keyof Options
@@ -13,8 +14,9 @@ const DATABASE_OPTIONS = ['postgres', 'conString', 'conObject']
 
 const ON_CONFLICT = ['overwrite', 'merge', 'error']
 
-// setTimeout turns a longer delay into 1 ms, and the default randomization adds up to half of the interval.
-const LONGEST_INTERVAL = 2_147_483_647 / 1000 / 1.5
+const MAX_SECONDS = Math.floor(MAX_DELAY_MS / 1000)
+// The default randomization adds up to half of the interval.
+const MAX_INTERVAL = MAX_DELAY_MS / 1000 / 1.5
 
 const isFunction = (value: unknown): boolean => typeof value === 'function'
 const isSeconds = (value: unknown): boolean => Number.isFinite(value) && (value as number) >= 0
@@ -38,8 +40,8 @@ const RULES: Readonly<Record<OptionName, Rule>> = {
   disableTouch: boolean,
   touchInterval: ['a number of seconds of at least 0', isSeconds],
   pruneSessionInterval: [
-    `a number of seconds above 0 and up to ${Math.floor(LONGEST_INTERVAL)}, or false for never`,
-    (value) => value === false || (value > 0 && value <= LONGEST_INTERVAL && typeof value === 'number'),
+    `a number of seconds above 0 and up to ${Math.floor(MAX_INTERVAL)}, or false for never`,
+    (value) => value === false || (value > 0 && value <= MAX_INTERVAL && typeof value === 'number'),
   ],
   pruneSessionRandomizedInterval: [
     'false, or a function from milliseconds to milliseconds',
@@ -51,8 +53,8 @@ const RULES: Readonly<Record<OptionName, Rule>> = {
     (value) => isFunction(value?.stringify) && isFunction(value?.parse),
   ],
   timeout: [
-    'a number of seconds above 0 and up to 2147483',
-    (value) => typeof value === 'number' && value > 0 && value <= 2_147_483,
+    `a number of seconds above 0 and up to ${MAX_SECONDS}`,
+    (value) => typeof value === 'number' && value > 0 && value <= MAX_SECONDS,
   ],
   max: [
     'a whole number from 1 to 10000',
@@ -71,7 +73,7 @@ const REPLACED: Readonly<Record<string, string>> = {
 /** @throws TypeError */
 export function checkOptions(options: Options): void {
   if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`Expected the options to be an object, got ${inWords(options)}`)
+    throw new TypeError(`Expected the options to be an object, got ${valueInWords(options)}`)
   }
   for (const [key, value] of Object.entries(options)) {
     if (Object.hasOwn(REPLACED, key)) {
@@ -94,14 +96,14 @@ export function checkOptions(options: Options): void {
 export function checkOption(option: OptionName, value: unknown): void {
   const [words, holds] = RULES[option]
   if (!holds(value))
-    throw new TypeError(`Expected \`${option}\` to be ${words}, got ${inWords(value, option)}`)
+    throw new TypeError(`Expected \`${option}\` to be ${words}, got ${valueInWords(value, option)}`)
 }
 
 /**
  * The value and its type. Only the type of anything that may be a connection string, as that contains a
  * password.
  */
-function inWords(value: unknown, option = ''): string {
+function valueInWords(value: unknown, option = ''): string {
   if (value === null) return '`null` (object)'
   const type = Array.isArray(value) ? 'array' : typeof value
   if (type === 'object' || type === 'array' || type === 'function') return `a value of type ${type}`

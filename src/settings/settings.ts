@@ -1,5 +1,5 @@
-// Turns the options into complete settings: the only place where they are checked, and where every default
-// is. Promises a TypeError for options that are wrong. Must not know what the settings are used for.
+// Turns the options into settings. Promises that each setting is what was given or its default, and a
+// TypeError for an option that breaks its rule. Must not know what the settings are used for.
 
 import type { ConObject, Options, Serializer } from '../options.ts'
 import { type ErrorLog, logToConsole, safeErrorLog } from './error-log.ts'

@@ -10,7 +10,7 @@
 // session. It could, if it had waited for a lock of the whole table, or if its bytes had been delayed in the
 // network. So the server's clock is checked against the write's deadline after the locks were taken.
 
-import { type Pieces, type Statement, statement } from './sql.ts'
+import { type Pieces, type Sids, type Statement, statement } from './sql.ts'
 
 export type Change = 'upsert' | 'update' | 'replace' | 'touch' | 'destroy'
 
@@ -27,7 +27,7 @@ export function changes(
    * @param rows the `from` and `where` of the rows to change: those of them that are not in `locked` were
    *   skipped
    */
-  const returning = ($: Readonly<Record<'separator' | 'sids', string>>, change: string, rows: string) =>
+  const returning = ($: Sids, change: string, rows: string) =>
     passesOver
       ? `, changed as (${change}) select ${asked($, 's')}, ${held} ${rows} and ${isPassedOver}`
       : `${change} returning ${asked($, 's')}`

@@ -2,7 +2,7 @@
 // process alive, never runs two prunes at once, and starts again when a prune has ended. Must not know how
 // rows are deleted.
 
-import { inBackground, startTimer, stopTimer } from '../clock.ts'
+import { inBackground, MAX_DELAY_MS, startTimer, stopTimer } from '../clock.ts'
 import { kept } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 
@@ -194,9 +194,8 @@ export class Pruner {
   #delayMs(intervalMs: number): number {
     try {
       const delay = inBackground(() => this.#settings.pruneSessionRandomizedInterval(intervalMs))
-      // setTimeout turns any other delay into 1 ms, which would prune in a busy loop.
-      if (delay >= 0 && delay <= 2_147_483_647) return delay
-      throw new RangeError(`Expected milliseconds from 0 to 2147483647, got ${delay}`)
+      if (delay >= 0 && delay <= MAX_DELAY_MS) return delay
+      throw new RangeError(`Expected milliseconds from 0 to ${MAX_DELAY_MS}, got ${delay}`)
     } catch (error) {
       this.#settings.errorLog(
         '`pruneSessionRandomizedInterval` failed, the interval is taken as it is',

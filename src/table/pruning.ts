@@ -1,5 +1,5 @@
 // The statements that delete expired rows. Promises that none deletes a row that is alive, and that none
-// waits for a locked row. Must not know when they are sent, nor how often.
+// waits for a locked row longer than a millisecond. Must not know when they are sent, nor how often.
 
 import { constant } from './names.ts'
 import { type Pieces, type Statement, statement } from './sql.ts'

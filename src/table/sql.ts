@@ -46,7 +46,8 @@ export function statement<const Name extends ParameterName>(
 /** Returned in the second column for a row that was skipped because somebody else has locked it. */
 export const HELD = 'held'
 
-type Sids = Readonly<Record<'separator' | 'sids', string>>
+/** The placeholders of the list of sids. */
+export type Sids = Readonly<Record<'separator' | 'sids', string>>
 
 /** Pieces of SQL. Their arguments are SQL, such as the placeholder of a parameter. */
 export interface Pieces {
@@ -75,6 +76,7 @@ export interface Pieces {
   sids($: Sids): string
   /** Which of the sids that were asked for has found this row. */
   asked($: Sids, row: string): string
+  /** The constant `HELD`. */
   readonly held: string
 }
 

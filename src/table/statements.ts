@@ -5,7 +5,7 @@
 import { type Change, changes } from './changes.ts'
 import { constant, type Names } from './names.ts'
 import { type Pruning, pruning } from './pruning.ts'
-import { pieces, type Statement, statement } from './sql.ts'
+import { pieces, type Sids, type Statement, statement } from './sql.ts'
 
 type Query = 'get' | 'insert' | 'length' | 'ids' | 'entriesAfter' | 'clear' | 'exists' | 'sidType'
 export type StatementName = Change | Pruning | Query
@@ -21,7 +21,7 @@ export type Statements = Readonly<Record<StatementName, Statement>> & {
 export function statements({ table }: Names, sidType?: string): Statements {
   const sql = pieces(sidType)
   const { seconds, expiry, epoch, alive, asked, lockTimeout, inTime, list, sids } = sql
-  const joinAsked = ($: Readonly<Record<'separator' | 'sids', string>>) =>
+  const joinAsked = ($: Sids) =>
     sidType ? ` join unnest(${list($, $.sids)}, ${sids($)}) as o(asked, sid) using (sid)` : ''
   return {
     ...changes(table, sql, false),
