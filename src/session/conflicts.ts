@@ -61,7 +61,9 @@ export function followUp(
     return Promise.resolve(op.lastKnownTexts() ? ofExisting : { verb: 'upsert', sess, expire, aliveAt })
   }
   if (!answer) return op.mayBeMissing() ? Promise.resolve({ ...op, verb: 'insert' }) : undefined
-  return answer[1] === 'true' ? undefined : replaceAfterConflict(ofExisting, answer[2] as string, settings)
+  // A row that holds what was expected and still was not replaced is kept as it is by a trigger or a policy.
+  if (answer[1] === 'true' || answer[2] === op.was) return undefined
+  return replaceAfterConflict(ofExisting, answer[2] as string, settings)
 }
 
 /** @param row the text that the row holds, which is not the expected one */

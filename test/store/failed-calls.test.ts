@@ -1,0 +1,270 @@
+// What a call that failed leaves behind: nothing that takes effect later, nothing that concerns other calls.
+
+import assert from 'node:assert/strict'
+import { AsyncLocalStorage, createHook } from 'node:async_hooks'
+import type { SessionData } from 'express-session'
+import postgres from 'postgres'
+import { database, tableSql } from '../support/database.ts'
+import { failure } from '../support/failure.ts'
+import { promises } from '../support/promise.ts'
+import { putRow, row, sessionOf, withStore } from '../support/store.ts'
+
+const db = await database('failed_calls')
+await db.sql.unsafe(tableSql)
+const test = promises('failed calls')
+const at = { conString: db.url }
+const sleep = (ms: number) => new Promise((resume) => setTimeout(resume, ms))
+
+test('a save that timed out is not done with a later touch of its session that was called while it waited', () =>
+  withStore({ ...at, timeout: 0.8 }, (store) =>
+    withStore(at, async (other) => {
+      for (const change of ['set', 'destroy'] as const) {
+        await putRow(db.sql, 'folded', { n: 'before' })
+        let touched: Promise<unknown> = Promise.resolve()
+        await db.sql.begin(async (holder) => {
+          await holder`select from session where sid = 'folded' for update`
+          const saved = failure(store.set('folded', sessionOf({ n: 'timed out' })))
+          await sleep(500)
+          touched = store.touch('folded', sessionOf({}, 900))
+          assert.equal((await saved).code, 'STORE_TIMEOUT')
+        })
+        if (change === 'set') await other.set('folded', sessionOf({ n: 'acknowledged' }))
+        else await other.destroy('folded')
+        await touched.catch(() => {})
+        await sleep(100)
+        assert.equal((await row(db.sql, 'folded'))?.n, change === 'set' ? 'acknowledged' : undefined)
+        await db.sql`truncate session`
+      }
+    }),
+  ))
+
+test('a logout that timed out is not done with a later save of its session', () =>
+  withStore({ ...at, timeout: 0.8 }, async (store) => {
+    await putRow(db.sql, 'kept', { n: 0 })
+    const loaded = (await store.get('kept')) as SessionData
+    let saved: Promise<unknown> = Promise.resolve()
+    await db.sql.begin(async (holder) => {
+      await holder`select from session where sid = 'kept' for update`
+      const destroyed = failure(store.destroy('kept'))
+      await sleep(500)
+      saved = store.set('kept', Object.assign(loaded, { n: 1 }))
+      assert.equal((await destroyed).code, 'STORE_TIMEOUT')
+    })
+    await saved
+    assert.equal((await row(db.sql, 'kept')).n, 1)
+  }))
+
+test('a save that timed out is not done with others of its batch that had more time', () =>
+  withStore({ ...at, timeout: 0.8, max: 2 }, async (store) => {
+    for (const sid of ['first', 'early', 'later']) await putRow(db.sql, sid, { n: 0 })
+    let all: Promise<unknown>[] = []
+    await db.sql.begin(async (holder) => {
+      await holder`lock table session in access exclusive mode`
+      // Keeps the only lane for writes busy, so that the next two gather.
+      const first = failure(store.set('first', sessionOf({ n: 1 })))
+      await sleep(300)
+      const early = failure(store.set('early', sessionOf({ n: 1 })))
+      await sleep(400)
+      all = [store.set('later', sessionOf({ n: 1 }))]
+      await first
+      assert.equal((await early).code, 'STORE_TIMEOUT')
+      await sleep(100)
+    })
+    await Promise.all(all)
+    assert.equal((await row(db.sql, 'early')).n, 0)
+    assert.equal((await row(db.sql, 'later')).n, 1)
+  }))
+
+test('whatever a trigger raises for one session, of 100 saves at once only that one fails', async () => {
+  const own = await database('failed_raise')
+  try {
+    await own.sql.unsafe(`${tableSql};
+      create function judge() returns trigger language plpgsql as $$ begin
+        if new.sess->>'user' = 'bad' then
+          if new.sess->>'code' = 'bug' then perform no_such_function(); end if;
+          raise exception 'hunter2' using errcode = new.sess->>'code';
+        end if;
+        return new;
+      end $$;
+      create trigger judging before insert or update on session for each row execute function judge()`)
+    await withStore({ conString: own.url, timeout: 5 }, async (store) => {
+      for (const code of ['40001', '57P01', '53300', '2201E', '25006', '08006', '42P01', '42501', 'bug']) {
+        const saves = Array.from({ length: 100 }, (_, i) =>
+          store.set(`sid-${i}`, sessionOf({ user: i === 42 ? 'bad' : 'good', code })),
+        )
+        const failed = (await Promise.allSettled(saves)).flatMap((each) =>
+          each.status === 'rejected' ? [each.reason] : [],
+        )
+        assert.deepEqual(
+          failed.map((error) => error.code),
+          [code === 'bug' ? '42883' : code],
+        )
+        assert.doesNotMatch(String(failed[0]), /hunter2/)
+      }
+    })
+  } finally {
+    await own.drop()
+  }
+})
+
+test('a save that is refused takes no earlier save of the same session with it', async () => {
+  const own = await database('failed_folded')
+  try {
+    await own.sql.unsafe(`${tableSql}; alter table session add check (sess->>'n' <> 'bad')`)
+    await withStore({ conString: own.url }, async (store) => {
+      await store.set('a', sessionOf({ n: 'first' }))
+      const outcomes = await Promise.allSettled([
+        store.set('a', sessionOf({ n: 'good' })),
+        store.touch('a', sessionOf({ n: 'good' }, 700)),
+        store.set('a', sessionOf({ n: 'bad' })),
+        store.touch('a', sessionOf({ n: 'good' }, 900)),
+      ])
+      assert.deepEqual(
+        outcomes.map((each) => (each.status === 'rejected' ? each.reason.code : 'done')),
+        ['done', 'done', '23514', 'done'],
+      )
+      const { n, inSeconds } = await row(own.sql, 'a')
+      assert.equal(n, 'good')
+      assert.ok(inSeconds > 800)
+    })
+  } finally {
+    await own.drop()
+  }
+})
+
+test('a row that others lock one after the other is stored all the same', () =>
+  withStore(at, async (store) => {
+    await putRow(db.sql, 'hot', { n: 0 })
+    const others = postgres(db.url, { max: 3, onnotice() {} })
+    let busy = true
+    const writer = async () => {
+      while (busy)
+        await others.begin(
+          (sql) => sql`
+          with locked as (select sid from session where sid = 'hot' for update)
+          select pg_sleep(0.05) from locked`,
+        )
+    }
+    const writers = [writer(), writer(), writer()]
+    await sleep(100)
+    try {
+      for (let n = 1; n <= 3; n++) await store.set('hot', sessionOf({ n }))
+      assert.equal((await row(db.sql, 'hot')).n, 3)
+    } finally {
+      busy = false
+      await Promise.all(writers)
+      await others.end()
+    }
+  }))
+
+test('close lets gets end, and leaves no connection', () =>
+  withStore({ ...at, timeout: 5 }, async (store) => {
+    await putRow(db.sql, 'read', { n: 1 })
+    let gets: Promise<PromiseSettledResult<SessionData | null>[]> | undefined
+    let closed: Promise<void> | undefined
+    await db.sql.begin(async (holder) => {
+      await holder`lock table session in access exclusive mode`
+      gets = Promise.allSettled(Array.from({ length: 500 }, () => store.get('read')))
+      await sleep(50)
+      closed = store.close()
+      await sleep(300)
+    })
+    await closed
+    const [left] = await db.sql`
+      select count(*)::int as count from pg_stat_activity
+      where datname = current_database() and application_name = 'connect-postgres-simple'`
+    for (const each of (await gets) ?? []) assert.equal(each.status, 'fulfilled')
+    assert.equal(left?.['count'], 0)
+  }))
+
+test('with isolate: false, statements that timed out take no further connection from the app', async () => {
+  const sql = postgres(db.url, { max: 4, onnotice() {} })
+  try {
+    await withStore({ postgres: sql, isolate: false, max: 2, timeout: 0.3 }, async (store) => {
+      await putRow(db.sql, 'a', {})
+      await store.get('a')
+      await db.sql.begin(async (holder) => {
+        await holder`lock table session in access exclusive mode`
+        for (let round = 0; round < 5; round++) {
+          const both = [store.get('a'), store.set('b', sessionOf())]
+          for (const each of await Promise.allSettled(both)) assert.equal(each.status, 'rejected')
+        }
+        const [stuck] = await db.sql`
+          select count(*)::int as count from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`
+        assert.ok(stuck?.['count'] <= 2, `${stuck?.['count']} connections are stuck`)
+        assert.equal((await sql`select 1 as one`)[0]?.['one'], 1)
+      })
+      assert.ok(await store.get('a'))
+    })
+  } finally {
+    await sql.end()
+  }
+})
+
+test('every resource that async_hooks hears of begin is one that it hears of end', async () => {
+  const alive = new Set<number>()
+  const hook = createHook({
+    init: (id, type) => void (type === 'connect-postgres-simple' && alive.add(id)),
+    destroy: (id) => void alive.delete(id),
+  }).enable()
+  try {
+    await withStore({ ...at, timeout: 0.2 }, async (store) => {
+      await Promise.all(Array.from({ length: 100 }, (_, i) => store.get(`none-${i}`)))
+      await store.set('heard', sessionOf())
+      await db.sql.begin(async (holder) => {
+        await holder`select from session where sid = 'heard' for update`
+        await failure(store.set('heard', sessionOf()))
+      })
+    })
+    await sleep(20)
+    assert.equal(alive.size, 0)
+  } finally {
+    hook.disable()
+  }
+})
+
+test('a merge calls the serializer in the context of its save', () => {
+  const requests = new AsyncLocalStorage<string>()
+  const seen: unknown[] = []
+  const serializer = {
+    stringify(session: SessionData) {
+      seen.push(requests.getStore())
+      return JSON.stringify(session)
+    },
+    parse(text: string) {
+      seen.push(requests.getStore())
+      return JSON.parse(text)
+    },
+  }
+  return withStore({ ...at, onConflict: 'merge', serializer }, async (store) => {
+    await putRow(db.sql, 'merged', { a: 1 })
+    await requests.run('mine', async () => {
+      const loaded = (await store.get('merged')) as SessionData
+      await db.sql`update session set sess = (sess::jsonb || '{"b": 2}')::json where sid = 'merged'`
+      await store.set('merged', Object.assign(loaded, { c: 3 }))
+    })
+    assert.equal((await row(db.sql, 'merged')).b, 2)
+    assert.ok(seen.length >= 6 && seen.every((each) => each === 'mine'), `${seen}`)
+  })
+})
+
+test('a trigger that keeps a row as it is ends a save that compares, and not by asking again and again', async () => {
+  const own = await database('failed_kept')
+  try {
+    await own.sql.unsafe(`${tableSql};
+      create function keep() returns trigger language plpgsql as 'begin return null; end';
+      create trigger keeping before update on session for each row execute function keep()`)
+    for (const onConflict of ['merge', 'error'] as const)
+      await withStore({ conString: own.url, onConflict }, async (store) => {
+        await putRow(own.sql, onConflict, { n: 0 })
+        const loaded = (await store.get(onConflict)) as SessionData
+        await store.set(onConflict, Object.assign(loaded, { n: 1 }))
+        assert.equal((await row(own.sql, onConflict)).n, 0)
+      })
+  } finally {
+    await own.drop()
+  }
+})
+
+test('no connection is left behind', () => db.drop())
