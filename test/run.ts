@@ -4,7 +4,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { startPostgres } from './support/postgres.js'
+import { startPostgres } from '../server/postgres.js'
 
 const LIMIT_MINUTES = 20
 const pattern = process.argv[2] ?? ''
@@ -30,7 +30,7 @@ const child = spawn(
   [
     ...(only ? [] : [program('c8/bin/c8.js'), process.execPath]),
     ...uvu,
-    `${pattern}[^/]*\\.test\\.ts$`,
+    `${pattern}.*\\.test\\.ts$`,
     '--no-color',
   ],
   {
@@ -63,7 +63,9 @@ await postgres.stop()
 const count = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(output)?.[1] ?? 0)
 const passed = count('Passed')
 const failed = count('Total') - passed
-const files = readdirSync(new URL('.', import.meta.url)).filter((name) => name.endsWith('.test.ts'))
+const files = readdirSync(new URL('.', import.meta.url), { encoding: 'utf8', recursive: true }).filter(
+  (name) => name.endsWith('.test.ts'),
+)
 // uvu says nothing of a file that forgets to run its tests, and calls a suite whose set-up failed a success.
 const silent = only ? [] : files.filter((name) => !new RegExp(`^${name}\\n.*[•✘]`, 'm').test(output))
 if (silent.length > 0) console.error(`No test ran in ${silent.join(', ')}`)
