@@ -29,6 +29,9 @@ export interface Fault {
   run(long: boolean, tls: boolean): Promise<Outcome>
 }
 
+/** How many users are at work: many at length, and no more than two cores have time for where faults are run side by side. */
+export const crowd = (long: boolean) => (long ? 64 : 24)
+
 export const seconds = (count: number) => pause(count * 1000)
 
 export const times = async (count: number, work: (i: number) => Promise<void>) => {

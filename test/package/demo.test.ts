@@ -1,7 +1,7 @@
 // The demo as a newcomer runs it: a process of its own, ended by Ctrl-C.
 
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +13,12 @@ import { promises } from '../support/promise.ts'
 
 const test = promises('demo')
 const main = fileURLToPath(new URL('../../demo/main.js', import.meta.url))
-const leftovers = () => readdirSync(tmpdir()).filter((name) => name.startsWith('connect-postgres-simple-'))
+// Of its own: other tests start servers at the same time. The server is not who runs the test, and has to reach it.
+const folder = mkdtempSync(join(tmpdir(), 'demo-test-'))
+chmodSync(folder, 0o755)
+const leftovers = () => readdirSync(folder)
+// Port 0: any that is free. An embedded server, whatever the tests run on.
+const env = { PORT: '0', DATABASE_URL: '', TMPDIR: folder }
 
 const refused = (url: string) =>
   new Promise<boolean>((resolve) => {
@@ -25,9 +30,7 @@ const refused = (url: string) =>
 test(
   'logged in at one service is logged in at the other, logged out too, and Ctrl-C leaves nothing behind',
   async () => {
-    const before = leftovers()
-    // Port 0: any that is free. An embedded server, whatever the tests run on.
-    const demo = program(process.execPath, [main], { PORT: '0', DATABASE_URL: '' })
+    const demo = program(process.execPath, [main], env)
     const [, theirs] = (await demo.printed(/connect-pg-simple +(http:\S+)/)) as unknown as [string, string]
     const [, ours] = (await demo.printed(/connect-postgres-simple +(http:\S+)/)) as unknown as [
       string,
@@ -55,7 +58,7 @@ test(
     demo.ctrlC()
     const { code, signal, output } = await demo.ended()
     assert.deepEqual([code, signal], [0, null], output)
-    assert.deepEqual(leftovers(), before)
+    assert.deepEqual(leftovers(), [])
     assert.ok((await refused(ours)) && (await refused(theirs)))
   },
   { seconds: 90 },
@@ -64,12 +67,11 @@ test(
 test(
   'Ctrl-C while the demo starts leaves nothing behind either',
   async () => {
-    const before = leftovers()
-    const demo = program(process.execPath, [main], { PORT: '0', DATABASE_URL: '' })
-    while (leftovers().length === before.length) await new Promise((resume) => setTimeout(resume, 5))
+    const demo = program(process.execPath, [main], env)
+    while (leftovers().length === 0) await new Promise((resume) => setTimeout(resume, 5))
     demo.ctrlC()
     await demo.ended()
-    assert.deepEqual(leftovers(), before)
+    assert.deepEqual(leftovers(), [])
   },
   { seconds: 60 },
 )
@@ -89,3 +91,5 @@ test('the server can be stopped also when it has ended by itself', async () => {
   await server.stop()
   assert.ok(!existsSync(directory))
 })
+
+test('no trace is left', () => rmdirSync(folder))

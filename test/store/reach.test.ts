@@ -306,4 +306,19 @@ test('the `socket` of an instance can be any stream, and may throw anything', as
   await sql.end()
 })
 
+test('a `socket` that comes when the time to connect is over is hung up, and not spoken to', async () => {
+  const socket = connect(Number(url.port), url.hostname)
+  const hungUp = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  let give = (_socket: Socket) => {}
+  const late = new Promise<Socket>((resolve) => (give = resolve))
+  const sql = postgres(db.url, { socket: () => late, connect_timeout: 0.1 } as object)
+  await withStore({ postgres: sql, timeout: 0.3, ...quiet }, async (store) => {
+    assert.equal((await failure(store.get('a'))).code, 'STORE_TIMEOUT')
+    give(socket)
+    await hungUp
+    assert.equal(socket.bytesWritten, 0)
+  })
+  await sql.end()
+})
+
 test('no connection is left behind', () => db.drop())
