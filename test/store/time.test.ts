@@ -8,7 +8,7 @@ import { database, tableSql } from '../support/database.ts'
 import { failure } from '../support/failure.ts'
 import { incumbent } from '../support/incumbent.ts'
 import { promises } from '../support/promise.ts'
-import { endless, putRow, row, sessionOf, withStore } from '../support/store.ts'
+import { backends, endless, putRow, row, sessionOf, withStore } from '../support/store.ts'
 
 const db = await database('time')
 await db.sql.unsafe(tableSql)
@@ -106,9 +106,7 @@ for (const [what, config] of Object.entries(fakes)) {
         clock.tick(1801 * 1000)
         assert.equal(await store.get('a'), null, 'it expires by the clock of the test')
         // A connection that the server closes meanwhile.
-        await db.sql`
-          select pg_terminate_backend(pid) from pg_stat_activity
-          where datname = current_database() and pid <> pg_backend_pid() and query like '%to_timestamp%'`
+        await db.sql`select pg_terminate_backend(pid) from unnest(${await backends(db.sql)}::int[]) pid`
         await store.set('b', endless({ n: 2 }))
         await putRow(db.sql, 'stuck', { n: 0 })
         await held('stuck', async () => {

@@ -11,6 +11,7 @@ import { proxy } from '../faults/proxy.ts'
 import { tableSql } from '../support/database.ts'
 import { type Program, script } from '../support/processes.ts'
 import { promises } from '../support/promise.ts'
+import { backends } from '../support/store.ts'
 
 const server = await startPostgres({ own: true })
 const sql = postgres(server.url, { max: 2, onnotice() {} })
@@ -48,10 +49,8 @@ const survived = async (running: Program) => {
   }
 }
 const seconds = (count: number) => new Promise((resume) => setTimeout(resume, count * 1000))
-const backends = async () => {
-  const rows = await sql`
-    select pid, ssl from pg_stat_activity join pg_stat_ssl using (pid)
-    where backend_type = 'client backend' and query like '%to_timestamp%' and pid <> pg_backend_pid()`
+const encryptedBackends = async () => {
+  const rows = await sql`select pid, ssl from pg_stat_ssl where pid = any(${await backends(sql)})`
   for (const { ssl } of rows) assert.equal(ssl, true)
   return rows.map(({ pid }) => pid as number)
 }
@@ -79,7 +78,7 @@ test('too few connections for all, or none', async () => {
   await running.printed(/begun/)
   await seconds(1)
   await sql`alter role few connection limit 0`
-  for (const pid of await backends()) await sql`select pg_terminate_backend(${pid}::int)`
+  for (const pid of await encryptedBackends()) await sql`select pg_terminate_backend(${pid}::int)`
   await seconds(1)
   await sql`alter role few connection limit 10`
   const { codes, last } = await survived(running)
@@ -93,7 +92,8 @@ test('backends that are ended', async () => {
   let ended = 0
   for (let round = 0; round < 10; round++) {
     await seconds(0.15)
-    for (const pid of await backends()) ended += (await sql`select pg_terminate_backend(${pid}::int)`).length
+    for (const pid of await encryptedBackends())
+      ended += (await sql`select pg_terminate_backend(${pid}::int)`).length
   }
   const { codes } = await survived(running)
   assert.deepEqual(Object.keys(codes), ['ok'])
@@ -108,7 +108,7 @@ test(
     let killed = 0
     for (let round = 0; round < 4; round++) {
       await seconds(1)
-      const [victim] = await backends().catch(() => [])
+      const [victim] = await encryptedBackends().catch(() => [])
       if (!victim) continue
       process.kill(victim, 'SIGKILL')
       killed++

@@ -25,7 +25,7 @@ const tests = fileURLToPath(new URL('..', import.meta.url))
 
 /**
  * @param name path of the file below test/, with slashes
- * @param hear is given what the file prints about its tests as they go on
+ * @param hear is given what the file prints, as it prints it
  */
 export async function runFile(
   name: string,
@@ -56,6 +56,7 @@ export async function runFile(
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output += text
+    hear(text)
   })
   const stop = () => child.kill()
   process.once('exit', stop)
