@@ -14,7 +14,9 @@ function apply(row: Model, op: Operation): Model {
   if (op.verb === 'get') return row
   if (op.verb === 'destroy') return undefined
   if (op.verb === 'upsert') return { sess: op.sess, expire: op.expire }
+  if (op.verb === 'insert') return row ?? { sess: op.sess, expire: op.expire }
   if (!row || row.expire < op.aliveAt) return row
+  if (op.verb === 'replace') return row.sess === op.was ? { sess: op.sess, expire: op.expire } : row
   return op.verb === 'update' ? { sess: op.sess, expire: op.expire } : { ...row, expire: op.expire }
 }
 
@@ -25,6 +27,16 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ verb: fc.constant('upsert' as const), sess, expire: seconds, aliveAt: fc.constant(0) }),
   fc.record({ verb: fc.constant('update' as const), sess, expire: seconds, aliveAt: seconds }),
   fc.record({ verb: fc.constant('touch' as const), expire: seconds, aliveAt: seconds }),
+  fc.record({
+    verb: fc.constantFrom('replace' as const, 'insert' as const),
+    sess,
+    was: sess,
+    mine: sess,
+    lastKnown: fc.constant(() => undefined),
+    mayBeMissing: fc.constant(() => false),
+    expire: seconds,
+    aliveAt: seconds,
+  }),
 )
 const row: fc.Arbitrary<Model> = fc.option(fc.record({ sess, expire: seconds }), { nil: undefined })
 
