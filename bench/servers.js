@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { freePort, startPostgres } from '../test/support/postgres.js'
+import { freePort, startPostgres } from '../server/postgres.js'
 
 export async function startServers() {
   // The default of 128 MB would make of a million rows a measurement of the operating system's cache.

@@ -7,7 +7,7 @@ import connectPostgresSimple from 'connect-postgres-simple'
 import session from 'express-session'
 import pg from 'pg'
 import postgres from 'postgres'
-import { startPostgres } from '../test/support/postgres.js'
+import { startPostgres } from '../server/postgres.js'
 import { service } from './service.js'
 import { createTable } from './table.js'
 

@@ -1,71 +1,117 @@
-// Runs all tests, or those whose file name holds the first argument, on a PostgreSQL of their own, under c8 and within
-// a time limit. Ends with a line that counts, and fails unless every test that exists has run and passed.
+// Runs all tests, or those of the files whose path below test/ holds the first argument: each file in a
+// process of its own, some at a time. Starts what they need, says how it goes, and ends with a line that
+// counts. Fails unless every test that exists has run and passed, and all together have reached every line of src.
 
-import { execFileSync, spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readdirSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { startPostgres } from './support/postgres.js'
+import { startPostgres } from '../server/postgres.js'
+import { sideBySide } from './faults/side-by-side.ts'
+import { type Result, runFile } from './support/file.ts'
 
-const LIMIT_MINUTES = 20
+/** What each room of tests needs, and about how long one of its files takes on two cores, those of many seconds first. */
+const rooms = {
+  faults: { seconds: 14 },
+  package: { seconds: 20, build: true, server: true },
+  store: { seconds: 5, server: true },
+  unit: { seconds: 1 },
+} as const satisfies Record<string, { seconds: number; server?: true; build?: true }>
+type Room = { seconds: number; server?: true; build?: true }
+
 const pattern = process.argv[2] ?? ''
-const program = (path: string) => fileURLToPath(new URL(`../node_modules/${path}`, import.meta.url))
-
-// What the demo and the package's users run.
-execFileSync(process.execPath, [fileURLToPath(new URL('../scripts/build.js', import.meta.url))], {
-  stdio: 'inherit',
-})
-
-const postgres = await startPostgres({
-  // Not UTC, with daylight saving, off by half an hour: what is only right in UTC fails.
-  flags: ['-c', 'timezone=America/St_Johns', '-c', 'fsync=off', '-c', 'max_connections=300'],
-})
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => postgres.stop().finally(() => process.exit(130)))
-}
-
-const uvu = ['--import', 'tsx', program('uvu/bin.js'), 'test']
-const only = pattern !== ''
-const child = spawn(
-  process.execPath,
-  [
-    ...(only ? [] : [program('c8/bin/c8.js'), process.execPath]),
-    ...uvu,
-    `${pattern}[^/]*\\.test\\.ts$`,
-    '--no-color',
-  ],
-  {
-    env: { ...process.env, TEST_DATABASE_URL: postgres.url, NO_COLOR: '1', NODE_ENV: 'test' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  },
+const everything = pattern === ''
+const atATime = Math.max(2, availableParallelism())
+const root = fileURLToPath(new URL('..', import.meta.url))
+const files = Object.entries<Room>(rooms).flatMap(([folder, room]) =>
+  readdirSync(new URL(`${folder}/`, import.meta.url))
+    .filter((name) => name.endsWith('.test.ts') && `${folder}/${name}`.includes(pattern))
+    .map((name) => ({ name: `${folder}/${name}`, folder, room })),
 )
-const limit = setTimeout(() => {
-  console.error(`The tests did not end within ${LIMIT_MINUTES} minutes`)
-  child.kill('SIGKILL')
-}, LIMIT_MINUTES * 60_000)
-
-let output = ''
-let leak: NodeJS.Timeout | undefined
-child.stdout.setEncoding('utf8').on('data', (text: string) => {
-  output += text
-  process.stdout.write(text)
-  if (/Duration:/.test(output)) leak ??= setTimeout(leaked, 20_000)
-})
-/** What the tests leave open would hold an app as well. */
-function leaked(): void {
-  console.error('The tests are done but their process does not end: something is left open')
-  child.kill('SIGKILL')
+if (files.length === 0) {
+  console.error(`No file of tests has ${pattern} in its path below test/`)
+  process.exit(1)
 }
-const code = await new Promise((resolve) => child.once('close', resolve))
-clearTimeout(limit)
-clearTimeout(leak)
-await postgres.stop()
 
-const count = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(output)?.[1] ?? 0)
-const passed = count('Passed')
-const failed = count('Total') - passed
-const files = readdirSync(new URL('.', import.meta.url)).filter((name) => name.endsWith('.test.ts'))
-// uvu says nothing of a file that forgets to run its tests, and calls a suite whose set-up failed a success.
-const silent = only ? [] : files.filter((name) => !new RegExp(`^${name}\\n.*[•✘]`, 'm').test(output))
-if (silent.length > 0) console.error(`No test ran in ${silent.join(', ')}`)
-console.log(`${passed} passed, ${failed} failed`)
-process.exit(code === 0 && failed === 0 && passed > 0 && silent.length === 0 ? 0 : 1)
+// A fault waits more than it computes: they have a lane of their own, beside the others.
+const faults = files.filter(({ folder }) => folder === 'faults')
+const others = files.filter(({ folder }) => folder !== 'faults')
+const secondsOf = (of: typeof files, atOnce: number) =>
+  Math.max(
+    0,
+    ...of.map(({ room }) => room.seconds),
+    of.reduce((sum, { room }) => sum + room.seconds, 0) / atOnce,
+  )
+const expected = Math.max(secondsOf(faults, 1), secondsOf(others, atATime))
+console.log(
+  `Runs ${files.length === 1 ? files[0]?.name : `${files.length} files of tests, ${atATime} at a time`}` +
+    `${everything ? ', and measures what lines they reach' : ''}: takes about ${duration(expected)}`,
+)
+
+const began = Date.now()
+const needs = (what: 'server' | 'build') => files.some(({ room }) => room[what])
+// What the demo and the package's users run.
+if (needs('build')) execFileSync(process.execPath, ['scripts/build.js'], { cwd: root, stdio: 'inherit' })
+const postgres = needs('server')
+  ? await startPostgres({
+      // Not UTC, with daylight saving, off by half an hour: what is only right in UTC fails.
+      flags: ['-c', 'timezone=America/St_Johns', '-c', 'fsync=off', '-c', 'max_connections=300'],
+    })
+  : undefined
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => void Promise.resolve(postgres?.stop()).finally(() => process.exit(130)))
+}
+
+const coverage = `${root}coverage/tmp`
+if (everything) rmSync(coverage, { recursive: true, force: true })
+let done = 0
+const lane = (atOnce: number, of: typeof files) =>
+  sideBySide(
+    atOnce,
+    of.map((file) => () => run(file)),
+  )
+const results = await Promise.all([...lane(1, faults), ...lane(atATime, others)])
+await postgres?.stop()
+
+const sum = (what: 'passed' | 'failed') => results.reduce((count, result) => count + result[what], 0)
+const skipped = results.flatMap((result) => result.skipped.map((text) => `${result.name}: ${text}`))
+// All processes together, also those that the tests start.
+const covered = !everything || report()
+if (skipped.length > 0)
+  console.log(`\n${skipped.length} skipped\n${skipped.map((text) => `  ${text}`).join('\n')}`)
+console.log(`\nTook ${duration((Date.now() - began) / 1000)}`)
+console.log(`${sum('passed')} passed, ${sum('failed')} failed`)
+process.exit(sum('failed') === 0 && sum('passed') > 0 && covered ? 0 : 1)
+
+async function run({ name, folder }: { name: string; folder: string }): Promise<Result> {
+  const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: '1', NODE_ENV: 'test' }
+  if (postgres) env['TEST_DATABASE_URL'] = postgres.url
+  // Faults reach no line that the others do not, and measuring slows what they do to a third.
+  if (everything && folder !== 'faults') env['NODE_V8_COVERAGE'] = coverage
+  const alone = files.length === 1
+  const result = await runFile(name, env, (text) => void (alone && process.stdout.write(text)))
+  const { passed, failed, trouble, output, warnings, seconds } = result
+  const counts = [
+    `${passed} passed`,
+    failed && `${failed} failed`,
+    result.skipped.length && `${result.skipped.length} skipped`,
+  ]
+  console.log(
+    `${String(++done).padStart(3)}/${files.length} ${failed ? '✘' : '✔'} ${name}: ${counts.filter(Boolean).join(', ')} ` +
+      `(${seconds.toFixed(1)} s)${trouble ? `: ${trouble}` : ''}`,
+  )
+  if (failed && !alone) console.log(output)
+  else if (warnings && !alone) console.log(warnings)
+  return result
+}
+
+/** Whether every line was reached. */
+function report(): boolean {
+  const args = [`${root}node_modules/c8/bin/c8.js`, 'report', '--temp-directory', coverage]
+  return spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status === 0
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} seconds`
+  return `${Math.floor(seconds / 60)} minutes ${Math.ceil(seconds % 60)} seconds`
+}

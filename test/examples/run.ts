@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
-import { startPostgres } from '../support/postgres.js'
+import { startPostgres } from '../../server/postgres.js'
 import { type Program, program } from '../support/processes.ts'
 import { within } from '../support/promise.ts'
 

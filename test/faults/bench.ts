@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import postgres, { type Sql } from 'postgres'
+import { startPostgres } from '../../server/postgres.js'
 import type { Options } from '../../src/options.ts'
 import { type Certificate, certificate } from '../support/certificate.ts'
 import { tableSql } from '../support/database.ts'
-import { startPostgres } from '../support/postgres.js'
 import { backends } from '../support/store.ts'
 import type { Report } from './load.ts'
 import { type Task, type Users, users } from './users.ts'
@@ -28,6 +28,9 @@ export interface Fault {
   missing?(): string | undefined
   run(long: boolean, tls: boolean): Promise<Outcome>
 }
+
+/** How many users are at work: many at length, and no more than two cores have time for where faults are run side by side. */
+export const crowd = (long: boolean) => (long ? 64 : 24)
 
 export const seconds = (count: number) => pause(count * 1000)
 

@@ -16,7 +16,18 @@ export interface Scenario extends Omit<Fault, 'run'> {
   run(long: boolean): Promise<Outcome>
 }
 
-const faults: Fault[] = [
+/** Each over plaintext and over TLS. */
+export function overBoth(faults: Fault[]): Scenario[] {
+  return faults.flatMap((fault) =>
+    (['plaintext', 'TLS'] as const).map((over) => ({
+      ...fault,
+      over,
+      run: (long: boolean) => fault.run(long, over === 'TLS'),
+    })),
+  )
+}
+
+export const scenarios: Scenario[] = overBoth([
   ...backendFaults,
   ...restarts,
   ...failovers,
@@ -26,12 +37,4 @@ const faults: Fault[] = [
   ...garbage,
   ...lockFaults,
   ...diskFaults,
-]
-
-export const scenarios: Scenario[] = faults.flatMap((fault) =>
-  (['plaintext', 'TLS'] as const).map((over) => ({
-    ...fault,
-    over,
-    run: (long: boolean) => fault.run(long, over === 'TLS'),
-  })),
-)
+])

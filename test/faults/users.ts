@@ -18,7 +18,7 @@ export interface Users extends Pick<Load, 'everybody'> {
   /** The one that they use. */
   readonly store: Pick<PostgresStore, 'set' | 'length'>
   /** Sets them to work. */
-  begin(count?: number): Promise<void>
+  begin(count: number): Promise<void>
   /** How long, in ms, until something succeeds that began after now. */
   recovered(): Promise<number>
   /** What was seen so far. */
@@ -66,7 +66,7 @@ export function users(task: Task): Users {
       set: (sid: string, session: unknown) => ask<void>('set', sid, session),
       length: () => ask<number>('length'),
     } as Users['store'],
-    begin: (count = 64) => ask('begin', count),
+    begin: (count) => ask('begin', count),
     recovered: () => ask('recovered', Date.now()),
     everybody: (times, what) => ask('everybody', times, what),
     report: () => ask('report'),

@@ -1,15 +1,32 @@
-// A test is a promise in a sentence. Adds to uvu what it lacks: a time limit for each, and no `run()` to forget.
+// A test is a promise in a sentence. Adds to uvu what it lacks: a time limit for each, a reason for what is skipped, and
+// no `run()` to forget.
 
 import { suite } from 'uvu'
 
 type Test = () => void | Promise<void>
 
-/** @returns a function that takes the promise, what shows it, and the seconds that may take */
-export function promises(name: string): (promise: string, show: Test, limit?: { seconds: number }) => void {
+interface Limits {
+  seconds?: number
+  /** Why the test cannot be run here, if it cannot. The runner counts and prints it. */
+  skip?: string | undefined
+}
+
+/**
+ * @returns a function that takes the promise and what shows it
+ * @throws when it takes the same promise twice: who reads of a failure must know which it was
+ */
+export function promises(name: string): (promise: string, show: Test, limits?: Limits) => void {
   const test = suite(name)
+  const taken = new Set<string>()
   let queued = false
-  return (promise, show, { seconds } = { seconds: 30 }) => {
-    test(promise, () => within<void>(seconds, show))
+  return (promise, show, { seconds = 30, skip } = {}) => {
+    if (taken.has(promise)) throw new Error(`Two tests of ${name} have the title: ${promise}`)
+    taken.add(promise)
+    if (skip === undefined) test(promise, () => within<void>(seconds, show))
+    else {
+      test.skip()
+      console.log(`Skipped: ${promise}: ${skip}`)
+    }
     if (queued) return
     queued = true
     // When the file, or its part up to the next `await`, has been read.

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { backends } from '../../support/store.ts'
-import { bench, type Fault, seconds, times } from '../bench.ts'
+import { bench, crowd, type Fault, seconds, times } from '../bench.ts'
 
 export const backendFaults: Fault[] = [
   {
@@ -12,7 +12,7 @@ export const backendFaults: Fault[] = [
       bench(tls, async ({ sql, app, during }) => {
         let ended = 0
         const users = app()
-        await users.begin()
+        await users.begin(crowd(long))
         const report = await during(users, () =>
           times(long ? 300 : 20, async () => {
             const [victim] = await backends(sql)
@@ -34,7 +34,7 @@ export const backendFaults: Fault[] = [
         const count = long ? 4 : 1
         let recoveryMs = 0
         const users = app()
-        await users.begin()
+        await users.begin(crowd(long))
         const report = await during(users, () =>
           times(count, async () => {
             const [victim] = await backends(sql)

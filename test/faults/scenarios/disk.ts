@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { noSmallDisk, smallDisk } from '../../support/disk.ts'
 import { sessionOf } from '../../support/store.ts'
-import { bench, type Fault, seconds } from '../bench.ts'
+import { bench, crowd, type Fault, seconds } from '../bench.ts'
 
 const large = () => sessionOf({ text: randomBytes(50_000).toString('hex') })
 
@@ -23,7 +23,7 @@ export const diskFaults: Fault[] = [
           await sql`alter index session_pkey set tablespace small`
           const users = app()
           const { store } = users
-          await users.begin()
+          await users.begin(crowd(long))
           let recoveryMs = 0
           const report = await during(users, async () => {
             disk.fill()

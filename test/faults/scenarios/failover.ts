@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import postgres, { type Sql } from 'postgres'
-import { bench, type Fault, seconds } from '../bench.ts'
+import { bench, crowd, type Fault, seconds } from '../bench.ts'
 import { proxy } from '../proxy.ts'
 
 /** Also while its recovery takes away what the question needs. */
@@ -22,7 +22,7 @@ export const failovers: Fault[] = (['one address', 'two hosts'] as const).map((w
         const both = first.url.replace(/\/postgres$/, `,127.0.0.1:${new URL(second.url).port}$&`)
         await sql`select pg_wal_replay_pause()`
         const users = app({ conString: address(way === 'one address' ? second.url : both) })
-        await users.begin()
+        await users.begin(crowd(long))
         let recoveryMs = 0
         const faults = async () => {
           await seconds(long ? 10 : 1)

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { sessionOf } from '../../support/store.ts'
-import { bench, type Fault, seconds, times } from '../bench.ts'
+import { bench, crowd, type Fault, seconds, times } from '../bench.ts'
 
 export const lockFaults: Fault[] = [
   {
@@ -42,7 +42,7 @@ export const lockFaults: Fault[] = [
         // Longer than the lock is held, or shorter.
         const users = app({ timeout: long ? 10 : 40 })
         await users.store.set('locked', sessionOf({ user: 'locked', n: 0 }))
-        await users.begin()
+        await users.begin(crowd(long))
         let waiting: Promise<{ code?: string } | undefined> | undefined
         const report = await during(users, () =>
           sql.begin(async (holder) => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { backends, sessionOf } from '../../support/store.ts'
-import { bench, type Fault, seconds, times } from '../bench.ts'
+import { bench, crowd, type Fault, seconds, times } from '../bench.ts'
 import { proxy } from '../proxy.ts'
 
 const TIMEOUT_SECONDS = 1
@@ -22,7 +22,7 @@ export const networkFaults: Fault[] = (['hole', 'shut', 'silent', 'cut'] as cons
       const between = await proxy(server.url)
       try {
         const users = app({ conString: address(between.url), timeout: TIMEOUT_SECONDS })
-        await users.begin()
+        await users.begin(crowd(long))
         let recoveryMs = 0
         let attempts = 0
         const report = await during(users, () =>

@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict'
 import postgres from 'postgres'
 import { noPooler, startPooler } from '../../support/pgbouncer.ts'
-import { bench, type Fault, seconds } from '../bench.ts'
+import { bench, crowd, type Fault, seconds } from '../bench.ts'
 
 export const poolFaults: Fault[] = [
   {
     promise: 'no connection left for the store: its operations wait until there is one',
     seconds: { short: 60, long: 60 },
-    run: (_long, tls) =>
+    run: (long, tls) =>
       bench(
         tls,
         async ({ server, app, during }) => {
@@ -17,7 +17,7 @@ export const poolFaults: Fault[] = [
           const held = Array.from({ length: 12 }, () => others.reserve())
           await Promise.race([Promise.all(held), seconds(2)])
           const users = app()
-          await users.begin()
+          await users.begin(crowd(long))
           let recoveryMs = 0
           const report = await during(users, async () => {
             await seconds(1)

@@ -1,7 +1,7 @@
 // A server that is away for a while.
 
 import assert from 'node:assert/strict'
-import { bench, type Fault, seconds, times } from '../bench.ts'
+import { bench, crowd, type Fault, seconds, times } from '../bench.ts'
 
 export const restarts: Fault[] = [
   ...(['SIGINT', 'SIGQUIT'] as const).map(
@@ -13,7 +13,7 @@ export const restarts: Fault[] = [
           const count = long ? 3 : 1
           let recoveryMs = 0
           const users = app()
-          await users.begin()
+          await users.begin(crowd(long))
           const report = await during(users, () =>
             times(count, async () => {
               await server.down(signal)
@@ -34,7 +34,7 @@ export const restarts: Fault[] = [
     run: (long, tls) =>
       bench(tls, async ({ server, app, during }) => {
         const users = app({ timeout: 1 })
-        await users.begin()
+        await users.begin(crowd(long))
         let recoveryMs = 0
         const report = await during(users, async () => {
           await server.down('SIGINT')
@@ -49,12 +49,12 @@ export const restarts: Fault[] = [
   {
     promise: 'a server that is not there when the app starts: requests wait, and the table is created',
     seconds: { short: 60, long: 60 },
-    run: (_long, tls) =>
+    run: (long, tls) =>
       bench(tls, async ({ server, sql, app, during }) => {
         await sql`drop table session`
         await server.down('SIGINT')
         const users = app({ createTableIfMissing: true })
-        await users.begin()
+        await users.begin(crowd(long))
         let recoveryMs = 0
         const report = await during(users, async () => {
           await seconds(1)

@@ -1,0 +1,56 @@
+// The papers of the repository: README, docs and the like. Knows of the store only its source, as text.
+
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promises } from '../support/promise.ts'
+
+const test = promises('papers')
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const read = (file: string) => readFileSync(join(root, file), 'utf8').replaceAll(/^```.*?^```/gms, '')
+const papers = ['.', 'docs', 'examples', 'bench', 'test/faults'].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name)),
+)
+
+/** The anchor that Git hosts make of a heading. */
+function anchor(heading: string): string {
+  const words = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+  return words.trim().replaceAll(/\s/g, '-')
+}
+
+test('every link to a file of the repository, or to a heading in one, leads there', () => {
+  const astray: string[] = []
+  let followed = 0
+  for (const paper of papers) {
+    for (const [, link] of read(paper).matchAll(/\]\((?![a-z]+:)([^)\s]+)/g)) {
+      const [path, heading] = (link as string).split('#')
+      const file = path ? join(dirname(paper), path) : paper
+      followed++
+      if (!existsSync(join(root, file))) astray.push(`${paper}: ${link}`)
+      else if (heading !== undefined) {
+        const headings = [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, text]) => anchor(text as string))
+        if (!headings.includes(heading)) astray.push(`${paper}: ${link}`)
+      }
+    }
+  }
+  assert.deepEqual(astray, [])
+  assert.ok(followed > 50, `only ${followed} links were found`)
+})
+
+test('README has a heading for each option and for each code of an error, so that they can be linked', () => {
+  const source = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => readFileSync(join(root, 'src', name), 'utf8'))
+    .join('\n')
+  const [, options] = /^export interface Options \{$(.*?)^\}$/ms.exec(source) as unknown as [string, string]
+  const wanted = [
+    ...[...options.matchAll(/^ {2}(\w+)\?:/gm)].map(([, name]) => name),
+    ...new Set([...source.matchAll(/'(STORE_[A-Z]+)'/g)].map(([, code]) => code)),
+  ]
+  const headings = [...read('README.md').matchAll(/^### `(\w+)`$/gm)].map(([, name]) => name)
+  assert.deepEqual(headings.sort(), wanted.sort())
+})

@@ -1,0 +1,64 @@
+// A session that two requests changed.
+
+import assert from 'node:assert/strict'
+import type { SessionData } from 'express-session'
+import fc from 'fast-check'
+import { merge } from '../../src/session/merge.ts'
+import { promises } from '../support/promise.ts'
+
+const test = promises('merge')
+const of = (value: object) => value as SessionData
+
+test('what this request changed, added and deleted is applied to what is there now', () => {
+  const base = { kept: 1, changed: 1, deleted: 1, theirsChanged: 1, theirsDeleted: 1, both: 1 }
+  const mine = { kept: 1, changed: 2, theirsChanged: 1, theirsDeleted: 1, both: 2, added: 1 }
+  const theirs = { kept: 1, changed: 1, deleted: 1, theirsChanged: 2, both: 3, theirsAdded: 1 }
+  assert.deepEqual(merge(of(base), of(mine), of(theirs)), {
+    ...{ kept: 1, changed: 2, theirsChanged: 2, both: 2, theirsAdded: 1, added: 1 },
+  })
+})
+
+test('a key that both deleted stays deleted, and one that I deleted and they changed is deleted', () => {
+  assert.deepEqual(merge(of({ a: 1, b: 1 }), of({}), of({ b: 2 })), {})
+})
+
+test('a value is changed if anything in it is', () => {
+  const base = { cart: { items: [1, 2] }, seen: [1] }
+  const mine = { cart: { items: [1, 2, 3] }, seen: [1] }
+  assert.deepEqual(merge(of(base), of(mine), of({ cart: { items: [] }, seen: [1, 2] })), {
+    cart: { items: [1, 2, 3] },
+    seen: [1, 2],
+  })
+})
+
+test('the expiry of the cookie is no change of it: the later one stays, with what else others made of the cookie', () => {
+  const at = (second: number) => `2030-01-01T00:00:0${second}.000Z`
+  const cookie = (second: number, path = '/') => ({ cookie: { path, expires: at(second) } })
+  const merged = (...[base, mine, theirs]: object[]) =>
+    (merge(of(base!), of(mine!), of(theirs!)) as any).cookie
+  assert.deepEqual(merged(cookie(1), cookie(3), cookie(2, '/new')), { path: '/new', expires: at(3) })
+  assert.deepEqual(merged(cookie(1), cookie(2), cookie(3, '/new')), { path: '/new', expires: at(3) })
+  assert.deepEqual(merged(cookie(1), cookie(2, '/mine'), cookie(3)), { path: '/mine', expires: at(2) })
+  assert.deepEqual(merged(cookie(1), cookie(2), { cookie: { path: '/', expires: null } }), {
+    ...{ path: '/', expires: null },
+  })
+  assert.deepEqual(merge(of({ a: 1 }), of({ a: 2 }), of({ a: 1 })), { a: 2 }, 'a session without a cookie')
+})
+
+test('a key may be called __proto__', () => {
+  const odd = JSON.parse('{"__proto__":{"admin":true}}')
+  const merged: any = merge(of({}), odd, of({}))
+  assert.deepEqual(Object.keys(merged), ['__proto__'])
+  assert.equal(merged.admin, undefined)
+})
+
+test('with anything: my changes are in it, and where I changed nothing it is what is there', () => {
+  const session = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd'), fc.jsonValue())
+  fc.assert(
+    fc.property(session, session, session, (base, mine, theirs) => {
+      assert.deepEqual(merge(of(base), of(base), of(theirs)), { ...theirs })
+      assert.deepEqual(merge(of(base), of(mine), of(base)), { ...mine })
+    }),
+    { seed: 4, numRuns: 500 },
+  )
+})

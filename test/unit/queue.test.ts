@@ -1,0 +1,294 @@
+// The order of operations on each key, deadlines, and tasks for all keys. No database.
+
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { failure } from '../support/failure.ts'
+import { promises } from '../support/promise.ts'
+import { backend, type Op } from '../support/queue.ts'
+import { fakeTime, tick } from '../support/time.ts'
+
+const test = promises('queue')
+
+test('what is known only after nobody waits for it any more is not sent, and counts for nothing', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({ time, timeoutMs: 20 })
+  let know = (_op: Op) => {}
+  const late = failure(queue.submit('a', new Promise((resolve) => (know = resolve))))
+  await time.pass(21)
+  assert.equal((await late).message, 'late')
+  know({ verb: 'append', weight: 2000 })
+  await tick()
+  assert.equal(sent.length, 0)
+  const next = queue.submit('a', { verb: 'read' })
+  await tick()
+  sent[0]?.end()
+  assert.equal(await next, 'a')
+})
+
+test('more callers or more weight than may wait are refused at once, until others have ended', async () => {
+  const { queue, sent } = backend({ maxWaiting: { callers: 3, weight: 10 } })
+  const read = (key: string) => queue.submit(key, { verb: 'read' })
+  const three = [read('a'), read('a'), read('b')]
+  const promised = Promise.reject(new Error('never looked at'))
+  assert.equal((await failure(read('c'))).message, 'busy')
+  assert.equal((await failure(queue.submit('c', promised))).message, 'busy')
+  await tick()
+  sent[0]?.end()
+  await Promise.all(three)
+  const heavy = queue.submit('d', { verb: 'append', weight: 9 })
+  const folded = queue.submit('d', { verb: 'append', weight: 1 })
+  const heavier = queue.submit('e', Promise.resolve({ verb: 'append' as const, weight: 12 }))
+  await tick()
+  assert.equal((await failure(read('f'))).message, 'busy')
+  for (let i = 1; i < sent.length; i++) sent[i]?.end()
+  await Promise.all([heavy, folded])
+  await tick()
+  for (let i = 1; i < sent.length; i++) sent[i]?.end()
+  await heavier
+  const last = read('g')
+  await tick()
+  sent.at(-1)?.end()
+  assert.equal(await last, 'g')
+})
+
+test('a caller who stopped waiting makes room', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({ time, maxWaiting: { callers: 1, weight: 10 }, timeoutMs: 50 })
+  const late = failure(queue.submit('a', { verb: 'read' }))
+  await time.pass(51)
+  assert.equal((await late).message, 'late')
+  const next = queue.submit('b', { verb: 'read' })
+  sent[0]?.end()
+  await tick()
+  sent[1]?.end()
+  assert.equal(await next, 'b')
+})
+
+test('operations on one key fold while they wait, and never into what has left', async () => {
+  const { queue, sent } = backend()
+  const all = [queue.submit('a', { verb: 'append', text: '1' })]
+  await tick()
+  all.push(queue.submit('a', { verb: 'append', text: '2' }), queue.submit('a', { verb: 'append', text: '3' }))
+  await tick()
+  assert.equal(sent.length, 1)
+  sent[0]?.end()
+  await tick()
+  assert.deepEqual(
+    sent.map(({ batch }) => batch.ops[0]?.text),
+    ['1', '23'],
+  )
+  sent[1]?.end()
+  await Promise.all(all)
+})
+
+test('a promised operation keeps its place, and one whose promise fails leaves it', async () => {
+  const { queue, sent } = backend()
+  let know: (op: Op) => void = () => {}
+  const promised = queue.submit(
+    'a',
+    new Promise<Op>((resolve) => {
+      know = resolve
+    }),
+  )
+  const broken = failure(queue.submit('a', Promise.reject(new Error('broken'))))
+  const behind = queue.submit('a', { verb: 'append', text: 'behind' })
+  await tick()
+  assert.equal(sent.length, 0)
+  assert.equal((await broken).message, 'broken')
+  know({ verb: 'append', text: 'promised' })
+  await tick()
+  sent[0]?.end()
+  await promised
+  await tick()
+  sent[1]?.end()
+  await behind
+  assert.deepEqual(
+    sent.map(({ batch }) => batch.ops[0]?.text),
+    ['promised', 'behind'],
+  )
+})
+
+test('each caller is told when its own time is over; what nobody waits for is not sent', async () => {
+  const time = fakeTime()
+  const { queue, sent, keys } = backend({ time, timeoutMs: 200 })
+  const stuck = failure(queue.submit('a', { verb: 'append' }))
+  await tick()
+  const queued = failure(queue.submit('b', { verb: 'append' }))
+  const behind = failure(queue.submit('a', { verb: 'append' }))
+  await time.pass(100)
+  const later = queue.submit('c', { verb: 'append' })
+  await time.pass(105)
+  assert.deepEqual(
+    (await Promise.all([stuck, queued, behind])).map((error) => error.message),
+    ['late', 'late', 'late'],
+  )
+  sent[0]?.end()
+  await tick()
+  await tick()
+  assert.deepEqual(keys(), ['a', 'c'])
+  sent[1]?.end()
+  assert.equal(await later, 'c')
+})
+
+test('a promise that is never kept ends by its deadline, and its key is free again', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({ time, timeoutMs: 60 })
+  const never = failure(queue.submit('a', new Promise<Op>(() => {})))
+  await time.pass(30)
+  const next = queue.submit('a', { verb: 'append' })
+  await time.pass(31)
+  assert.equal((await never).message, 'late')
+  await tick()
+  sent[0]?.end()
+  assert.equal(await next, 'a')
+})
+
+test('what waits behind a task for all keys ends by its own time, and reads do not wait for it', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({ time, timeoutMs: 100 })
+  let end = () => {}
+  const task = queue.runExclusive(() => new Promise<void>((resolve) => (end = resolve)))
+  const behind = failure(queue.submit('a', { verb: 'append' }))
+  const reading = queue.submit('b', { verb: 'read' })
+  await tick()
+  sent[0]?.end()
+  assert.equal(await reading, 'b')
+  await time.pass(101)
+  assert.equal((await behind).message, 'late')
+  end()
+  await task
+  assert.equal(sent.length, 1, 'what nobody waits for is not sent')
+})
+
+test('a task for all keys runs after the writes submitted before, and before those submitted after', async () => {
+  const log: string[] = []
+  const { queue } = backend({
+    async run({ keys }) {
+      await tick()
+      log.push(...keys)
+      return keys
+    },
+  })
+  const append = (key: string) => queue.submit(key, { verb: 'append' })
+  const all = [
+    append('a'),
+    queue.runExclusive(async () => {
+      await tick()
+      log.push('first')
+    }),
+    append('b'),
+    failure(queue.submit('x', Promise.reject(new Error('broken')))),
+    failure(queue.runExclusive(async () => Promise.reject(new Error('no')))),
+    append('c'),
+    queue.after(async () => void log.push('looked')),
+    queue.runExclusive(async () => void log.push('second')),
+    append('d'),
+  ]
+  await Promise.all(all)
+  assert.deepEqual(log, ['a', 'first', 'b', 'c', 'looked', 'second', 'd'])
+})
+
+test('a task that only looks waits for earlier writes, and keeps no later one from being done', async () => {
+  const { queue, sent, keys } = backend({ lanes: { read: 1, write: 2 } })
+  const early = queue.submit('a', { verb: 'append' })
+  await tick()
+  let looked = false
+  const look = queue.after(async () => {
+    looked = true
+  })
+  const later = queue.submit('b', { verb: 'append' })
+  const sameKey = queue.submit('a', { verb: 'append' })
+  await tick()
+  sent[1]?.end()
+  assert.equal(await later, 'b')
+  assert.equal(looked, false)
+  sent[0]?.end()
+  await early
+  await look
+  assert.equal(looked, true)
+  await tick()
+  sent[2]?.end()
+  assert.equal(await sameKey, 'a')
+  assert.deepEqual(keys(), ['a', 'b', 'a'])
+})
+
+test('a write never folds into one that was submitted before a task for all keys', async () => {
+  const { queue, sent, keys } = backend()
+  const first = queue.submit('a', { verb: 'append', text: '1' })
+  const task = queue.runExclusive(async () => {})
+  const second = queue.submit('a', { verb: 'append', text: '2' })
+  await tick()
+  sent[0]?.end()
+  await task
+  await tick()
+  sent[1]?.end()
+  await Promise.all([first, second])
+  assert.deepEqual(keys(), ['a', 'a'])
+  assert.deepEqual(
+    sent.map(({ batch }) => batch.ops[0]?.text),
+    ['1', '2'],
+  )
+})
+
+test('tasks count as waiting callers, and too many are refused', async () => {
+  const { queue } = backend({ maxWaiting: { callers: 2, weight: 10 } })
+  let end = () => {}
+  const first = queue.runExclusive(() => new Promise<void>((resolve) => (end = resolve)))
+  const second = queue.after(async () => {})
+  assert.equal((await failure(queue.after(async () => {}))).message, 'busy')
+  assert.equal((await failure(queue.runExclusive(async () => {}))).message, 'busy')
+  await tick()
+  end()
+  await Promise.all([first, second])
+  await queue.after(async () => {})
+})
+
+test('whatever is submitted when: per key the order holds, no key is twice on its way, all are answered', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.record({
+          key: fc.constantFrom('a', 'b', 'c', 'd'),
+          verb: fc.constantFrom('read', 'append', 'other') as fc.Arbitrary<Op['verb']>,
+          wait: fc.boolean(),
+          late: fc.boolean(),
+        }),
+        { maxLength: 30 },
+      ),
+      async (steps) => {
+        const onTheWay = new Set<string>()
+        const state = new Map<string, string>()
+        const { queue } = backend({
+          lanes: { read: 2, write: 2 },
+          async run({ keys, ops }) {
+            for (const key of keys) assert.ok(!onTheWay.has(key))
+            for (const key of keys) onTheWay.add(key)
+            await tick()
+            return keys.map((key, i) => {
+              onTheWay.delete(key)
+              if (ops[i]?.verb !== 'read') state.set(key, `${state.get(key) ?? ''}${ops[i]?.text}`)
+              return state.get(key) ?? ''
+            })
+          },
+        })
+        const expected = new Map<string, string>()
+        const answers: [Promise<string>, string | undefined][] = []
+        for (const [i, { key, verb, wait, late }] of steps.entries()) {
+          const op: Op = { verb, text: verb === 'read' ? '' : `${i},` }
+          if (verb !== 'read') expected.set(key, `${expected.get(key) ?? ''}${op.text}`)
+          answers.push([
+            queue.submit(key, late ? tick().then(() => op) : op),
+            verb === 'read' ? (expected.get(key) ?? '') : undefined,
+          ])
+          if (wait) await tick()
+        }
+        for (const [answer, text] of answers) {
+          const given = await answer
+          if (text !== undefined) assert.equal(given, text)
+        }
+        assert.deepEqual(state, expected)
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
