@@ -494,4 +494,53 @@ test('an error of a prune by hand goes to who called', () =>
     assert.equal((await failure(store.pruneSessions())).code, '42P01')
   }))
 
+test('prunes by hand go on behind more rows that a foreign key keeps than one gives up after', async () => {
+  const own = await database('prune_behind')
+  try {
+    await own.sql.unsafe(`${tableSql};
+      insert into session select 'kept-' || n, '{"cookie":{}}', now() - interval '2 days' + n * interval '1 second'
+        from generate_series(1, 1200) n;
+      insert into session select 'free-' || n, '{"cookie":{}}', now() - interval '1 day' from generate_series(1, 500) n;
+      create table carts (sid varchar references session);
+      insert into carts select sid from session where sid like 'kept-%'`)
+    await withStore({ conString: own.url, errorLog() {} }, async (store) => {
+      assert.equal((await store.pruneSessions()) + (await store.pruneSessions()), 500)
+    })
+    assert.equal((await own.sql`select from session`).length, 1200)
+  } finally {
+    await own.drop()
+  }
+})
+
+test('a statement_timeout that a whole batch cannot meet makes batches smaller, and does not stop pruning', async () => {
+  const own = await database('prune_slowly')
+  try {
+    await own.sql.unsafe(`${tableSql};
+      insert into session select 'row-' || n, '{"cookie":{}}', now() - interval '1 day' from generate_series(1, 300) n;
+      create function dawdle() returns trigger language plpgsql as
+        $$ begin perform pg_sleep(0.005); return old; end $$;
+      create trigger dawdling before delete on session for each row execute function dawdle()`)
+    await withStore({ conString: `${own.url}?statement_timeout=500`, errorLog() {} }, async (store) => {
+      await store.pruneSessions()
+    })
+    assert.ok((await own.sql`select from session`).length < 300)
+  } finally {
+    await own.drop()
+  }
+})
+
+test('rows of an inherited table are pruned to the last', async () => {
+  const own = await database('prune_heirs')
+  try {
+    await own.sql.unsafe(`${tableSql}; create table heirs () inherits (session);
+      insert into session select 'a-' || n, '{"cookie":{}}', now() - interval '1 day' from generate_series(1, 100) n;
+      insert into heirs select 'b-' || n, '{"cookie":{}}', now() - interval '1 day' from generate_series(1, 20000) n`)
+    await withStore({ conString: own.url }, async (store) => {
+      assert.equal(await store.pruneSessions(), 20_100)
+    })
+  } finally {
+    await own.drop()
+  }
+})
+
 test('no connection is left behind', () => db.drop())

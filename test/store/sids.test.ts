@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import session from 'express-session'
 import postgres, { type Sql } from 'postgres'
 import { database } from '../support/database.ts'
 import { failure } from '../support/failure.ts'
@@ -223,6 +224,48 @@ for (const [sess, expire] of [
     await theirs.close()
   })
 }
+
+test('a session that express-session has just made is stored where saves are compared, whatever the type of the sids', async () => {
+  await db.sql`create table newcomers (sid uuid primary key, sess json not null, expire timestamp(6) not null)`
+  for (const onConflict of ['merge', 'error'] as const)
+    await withStore({ conString: db.url, tableName: 'newcomers', onConflict }, async (store) => {
+      const sid = randomUUID()
+      const made = new (session.Session as any)({ sessionID: sid, sessionStore: store }, sessionOf({ n: 1 }))
+      await store.set(sid, made)
+      await store.set(sid, Object.assign(made, { n: 2 }))
+      assert.equal(((await store.get(sid)) as any).n, 2)
+    })
+})
+
+test('two spellings of one sid at once fail nobody, beside 60 others', async () => {
+  await db.sql`create table spellings (sid uuid primary key, sess json not null, expire timestamp(6) not null)`
+  await withStore({ conString: db.url, tableName: 'spellings', onConflict: 'merge' }, async (store) => {
+    const sid = randomUUID()
+    const others = Array.from({ length: 60 }, () => randomUUID())
+    for (const each of [sid, ...others]) await store.set(each, sessionOf())
+    const loaded = [await store.get(sid), await store.get(sid.toUpperCase())]
+    await Promise.all([
+      store.set(sid, Object.assign(loaded[0] as object, { a: 1 }) as any),
+      store.set(sid.toUpperCase(), Object.assign(loaded[1] as object, { b: 2 }) as any),
+      ...others.map((each) => store.set(each, sessionOf({ n: 1 }))),
+    ])
+    const { a, b } = (await store.get(sid)) as any
+    assert.deepEqual([a, b], [1, 2])
+  })
+})
+
+test('a sid that has two rows is an error of its own, not of those who ask beside it', async () => {
+  await db.sql.unsafe(`
+    create table twice (sid varchar, sess json not null, expire timestamp(6) not null);
+    insert into twice select 'twice', '{"cookie":{}}', now() + interval '1 hour' from generate_series(1, 2);
+    insert into twice select 'once-' || n, '{"cookie":{}}', now() + interval '1 hour' from generate_series(1, 50) n`)
+  await withStore({ conString: db.url, tableName: 'twice' }, async (store) => {
+    const twice = failure(store.get('twice'))
+    const all = await Promise.all(Array.from({ length: 50 }, (_, i) => store.get(`once-${i + 1}`)))
+    assert.ok(all.every((each) => each))
+    assert.equal((await twice).code, 'STORE_MISMATCH')
+  })
+})
 
 test('no connection is left behind', () => db.drop())
 

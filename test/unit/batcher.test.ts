@@ -125,7 +125,7 @@ test('a key that is held is passed over, asked for again apart from the others, 
   }
   locked.is = false
   assert.deepEqual(await Promise.all([held, next]), ['held!', 'held!'])
-  assert.deepEqual(waits, [50], 'it held up one batch, once')
+  assert.equal(waits.filter((size) => size > 1).length, 1, 'it held up one batch, once')
   assert.ok(asked.slice(1).every((keys) => keys === 'held'))
   assert.equal(log.at(-1), 'held+')
 })

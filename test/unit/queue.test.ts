@@ -292,3 +292,107 @@ test('whatever is submitted when: per key the order holds, no key is twice on it
     { numRuns: 300 },
   )
 })
+
+test('what a caller asked for whose time is over is left out of what it was folded into', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({ time, timeoutMs: 100 })
+  const first = queue.submit('a', { verb: 'append', text: '1' }).catch(() => {})
+  await tick()
+  const late = failure(queue.submit('a', { verb: 'append', text: '2' }))
+  await time.pass(50)
+  const later = queue.submit('a', { verb: 'append', text: '3' })
+  await time.pass(60)
+  assert.equal((await late).message, 'late')
+  sent[0]?.end()
+  await first
+  await tick()
+  sent[1]?.end()
+  await later
+  assert.equal(sent[1]?.batch.ops[0]?.text, '3')
+})
+
+test('what is left of a fold goes one after the other where it does not fold by itself', async () => {
+  const time = fakeTime()
+  // Whatever follows the first folds into it, and into nothing else.
+  const { queue, sent } = backend({
+    time,
+    timeoutMs: 100,
+    fold: (a, b) =>
+      a.text === 'first' ? { verb: 'append', text: 'first' } : a.text === b.text ? b : undefined,
+  })
+  const way = queue.submit('a', { verb: 'other' }).catch(() => {})
+  await tick()
+  const late = failure(queue.submit('a', { verb: 'append', text: 'first' }))
+  await time.pass(50)
+  const rest = ['x', 'y', 'y'].map((text) => queue.submit('a', { verb: 'append', text }))
+  await time.pass(60)
+  await late
+  sent[0]?.end()
+  await way
+  for (let i = 1; i <= 2; i++) {
+    await tick()
+    sent[i]?.end()
+  }
+  await Promise.all(rest)
+  assert.deepEqual(
+    sent.slice(1).map(({ batch }) => batch.ops[0]?.text),
+    ['x', 'y'],
+  )
+})
+
+test('a batch that is too late for one of its callers is sent again without what that one asked for', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({ time, timeoutMs: 100 })
+  const first = queue.submit('way', { verb: 'append' })
+  await tick()
+  const late = failure(queue.submit('a', { verb: 'append', text: '1' }))
+  await time.pass(50)
+  const later = queue.submit('b', { verb: 'append', text: '2' })
+  sent[0]?.end()
+  await first
+  await tick()
+  const { effectUntil = 0, until = 0 } = sent[1]?.batch ?? {}
+  assert.equal(until - effectUntil, 50)
+  await time.pass(55)
+  sent[1]?.fail(new Error('too late'))
+  assert.equal((await late).message, 'late')
+  await tick()
+  sent[2]?.end()
+  assert.equal(await later, 'b')
+  assert.deepEqual(sent[2]?.batch.keys, ['b'])
+})
+
+test('an operation that is refused takes none with it that was folded into the same one', async () => {
+  const { queue } = backend({
+    run: async ({ keys, ops }) => {
+      if (ops.some((op) => op.text?.includes('bad'))) throw new Error('member')
+      return keys
+    },
+  })
+  const outcomes = await Promise.allSettled(
+    ['1', 'bad', '2'].map((text) => queue.submit('a', { verb: 'append', text })),
+  )
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+})
+
+test('idle resolves when reads have ended too', async () => {
+  const { queue, sent } = backend()
+  await queue.idle()
+  const reading = queue.submit('a', { verb: 'read' })
+  const writing = queue.submit('b', { verb: 'append' })
+  let idle = false
+  const done = queue.idle().then(() => {
+    idle = true
+  })
+  await tick()
+  sent.find(({ batch }) => batch.keys[0] === 'b')?.end()
+  await writing
+  await tick()
+  assert.equal(idle, false)
+  sent.find(({ batch }) => batch.keys[0] === 'a')?.end()
+  await reading
+  await done
+})
