@@ -84,8 +84,9 @@ function refused(change: () => void): string[] {
   return refusals
 }
 
+begin()
+
 test('a change that is not committed is refused', () => {
-  begin()
   const refusals = refused(() => write('README.md', 'something else'))
   assert.deepEqual(refusals, ['- the work tree has changes that are not committed'])
 })

@@ -141,6 +141,7 @@ test(
 test(
   'any sids, many at once: each has its own session and no other, or is refused',
   async () => {
+    await db.sql`delete from session`
     await fc.assert(
       fc.asyncProperty(fc.uniqueArray(anyText, { maxLength: 8 }), async (sids) => {
         const stored = await Promise.allSettled(sids.map((sid, n) => store.set(sid, sessionOf({ n }))))

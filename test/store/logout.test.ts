@@ -65,10 +65,11 @@ test('a row that somebody ended by hand is gone for a save too', () =>
 
 test('a row that expired during the request, and was pruned, is stored again by the save', () =>
   withStore(at, async (store) => {
+    await db.sql`delete from session`
     await putRow(db.sql, 'pruned', { n: 0 }, 1)
     const session = (await store.get('pruned')) as any
     await new Promise((resume) => setTimeout(resume, 2100))
-    assert.equal(await store.pruneSessions(), 2, 'this one and the one ended by hand')
+    assert.equal(await store.pruneSessions(), 1)
     await store.set('pruned', Object.assign(session, sessionOf({ n: 1 })))
     assert.equal((await row(db.sql, 'pruned')).n, 1)
   }))

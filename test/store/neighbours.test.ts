@@ -51,6 +51,7 @@ for (const timeZone of ['UTC', 'America/New_York', 'Asia/Kolkata']) {
   })
 
   test('each touches, destroys and prunes the rows of the other', async () => {
+    await db.sql`delete from session`
     await ours.set('a', sessionOf({}, 60))
     await theirs.set('b', sessionOf({}, 60))
     const later = sessionOf({}, 3600)

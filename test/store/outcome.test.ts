@@ -20,6 +20,7 @@ const called = <T>(start: (callback: (...values: any[]) => void) => T) =>
 
 test('every verb takes a callback, and gives it null first when all went well', () =>
   withStore(at, async (store) => {
+    await db.sql`delete from session`
     await putRow(db.sql, 'cb', { n: 1 })
     const [error, session] = await called((cb) => store.get('cb', cb))
     assert.deepEqual([error, session.n], [null, 1])

@@ -21,21 +21,26 @@ const fill = (count: number) =>
   db.sql`
     insert into session
     select 'dead-' || n, '{"cookie":{}}', now() - n * interval '1 minute' from generate_series(1, ${count}::int) n`
+/** Only these and a live one, whatever tests before have left. */
+const arrange = async (count: number) => {
+  await db.sql`truncate session cascade`
+  await putRow(db.sql, 'live', {})
+  await fill(count)
+}
 const left = async () =>
   (await db.sql<{ sid: string }[]>`select sid from session order by sid`).map(({ sid }) => sid)
 const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms))
 
 test('all expired rows are deleted, in several batches, and their number is given; live ones stay', () =>
   withStore(at, async (store) => {
-    await fill(2500)
-    await putRow(db.sql, 'live', {}, 60)
+    await arrange(2500)
     assert.equal(await store.pruneSessions(), 2500)
     assert.deepEqual(await left(), ['live'])
     assert.equal(await store.pruneSessions(), 0)
   }))
 
 test('a batch takes those that expired first', async () => {
-  await fill(10)
+  await arrange(10)
   const [deleted] = await execute(db.sql, prune, { now: Date.now() / 1000, limit: 3, from: '', skip: 0 })
   assert.equal(deleted?.[1], '3')
   assert.deepEqual(await left(), [1, 2, 3, 4, 5, 6, 7].map((n) => `dead-${n}`).concat('live'))
@@ -43,6 +48,7 @@ test('a batch takes those that expired first', async () => {
 
 test('a locked row is passed over, and nobody waits', () =>
   withStore({ ...at, timeout: 1 }, async (store) => {
+    await arrange(7)
     await db.sql.begin(async (sql) => {
       await sql`select from session where sid = 'dead-5' for update`
       assert.equal(await store.pruneSessions(), 6)
@@ -52,7 +58,7 @@ test('a locked row is passed over, and nobody waits', () =>
   }))
 
 test('while one instance works, the others return 0', async () => {
-  await fill(10)
+  await arrange(10)
   await withStore(at, async (store) => {
     await db.sql.begin(async (sql) => {
       await execute(sql, prune, { now: Date.now() / 1000, limit: 1, from: '', skip: 0 })
@@ -75,7 +81,7 @@ test('instances that prune different tables do not keep each other from it', asy
 })
 
 test('four instances at once delete every row once', async () => {
-  await fill(5000)
+  await arrange(5000)
   const stores = Array.from({ length: 4 }, () => new Store({ ...at, pruneSessionInterval: false }))
   let total = 0
   for (let round = 0; round < 3; round++) {
@@ -89,12 +95,12 @@ test('four instances at once delete every row once', async () => {
 
 test('who calls while a prune runs gets its number', () =>
   withStore(at, async (store) => {
-    await fill(10)
+    await arrange(10)
     assert.deepEqual(await Promise.all([store.pruneSessions(), store.pruneSessions()]), [10, 10])
   }))
 
 test('the timer prunes by itself, from the first use on', async () => {
-  await fill(10)
+  await arrange(10)
   const store = new Store({ ...at, pruneSessionInterval: 0.1, pruneSessionRandomizedInterval: false })
   await pause(250)
   assert.equal((await left()).length, 11, 'not before it is used')
@@ -108,7 +114,7 @@ test('the timer prunes by itself, from the first use on', async () => {
 })
 
 test('with pruneSessionInterval false nothing is pruned by timer', async () => {
-  await fill(3)
+  await arrange(3)
   await withStore({ ...at, pruneSessionInterval: false }, async (store) => {
     await store.get('live')
     await pause(200)
@@ -243,9 +249,7 @@ test('going page by page it passes over locked rows, and deletes nothing where i
   const now = Date.now() / 1000
   const run = (sql: Pick<typeof db.sql, 'unsafe'>, statement: Statement, upTo: number) =>
     execute(sql, statement, { now, from: 0, upTo })
-  await db.sql`truncate session`
-  await fill(20_000)
-  await putRow(db.sql, 'live', {}, 60)
+  await arrange(20_000)
   const all = await pages()
   await db.sql.begin(async (sql) => {
     await sql`select from session where sid in ('dead-1', 'dead-20000') for update`
@@ -294,7 +298,7 @@ test('a partitioned table is pruned by expiry only: a place in it is one of each
 })
 
 test('rows that a trigger keeps are passed over, however many are the oldest, and it is said once', async () => {
-  await db.sql`delete from session where sid like 'dead-%'`
+  await arrange(0)
   await db.sql.unsafe(`
     create function keep() returns trigger language plpgsql as 'begin return null; end';
     create trigger keep before delete on session for each row when (old.sid like 'kept-%') execute function keep();
@@ -335,6 +339,7 @@ for (const [what, sql, code] of [
   ],
 ] as const) {
   test(`rows that ${what} refuses to delete stay, all others go, and it is said once`, async () => {
+    await arrange(0)
     await db.sql.unsafe(sql)
     await db.sql`
       insert into session
@@ -417,7 +422,7 @@ test('a prune that is refused a thousand times ends, and the next goes on from t
 
 test('a view on a table is pruned as well', async () => {
   await db.sql`create view seen as select sid, sess, expire from session`
-  await fill(2500)
+  await arrange(2500)
   await withStore({ ...at, tableName: 'seen' }, async (store) => {
     assert.equal(await store.pruneSessions(), 2500)
   })
@@ -425,8 +430,7 @@ test('a view on a table is pruned as well', async () => {
 })
 
 test('close in the middle of a prune waits for its batch, and leaves the rest', async () => {
-  await db.sql`delete from session where sid like 'dead-%'`
-  await fill(20_000)
+  await arrange(20_000)
   const store = new Store({ ...at, pruneSessionInterval: false })
   const running = store.pruneSessions()
   await store.close()

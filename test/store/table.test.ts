@@ -171,6 +171,9 @@ test('no DDL is sent when the table is there', async () => {
 })
 
 test('names with quotes, dots, capitals, dollars, and of any length are names', async () => {
+  // The others that tests have made by now.
+  await db.sql`drop schema public cascade`
+  await db.sql`create schema public`
   const names = [
     'My.Sessions',
     'user',

@@ -13,7 +13,7 @@ import { failure } from '../support/failure.ts'
 import { port } from '../support/port.ts'
 import { script } from '../support/processes.ts'
 import { promises } from '../support/promise.ts'
-import { sessionOf, withStore } from '../support/store.ts'
+import { putRow, sessionOf, withStore } from '../support/store.ts'
 
 const db = await database('tls')
 await db.sql.unsafe(tableSql)
@@ -25,6 +25,7 @@ const { private: key, cert } = await pair([{ type: 2, value: 'localhost' }])
 const ofAddress = await pair([{ type: 7, ip: '127.0.0.1' }])
 const ofClient = await pair([{ type: 2, value: 'client' }])
 const test = promises('tls')
+await putRow(db.sql, 'a', {})
 
 const target = new URL(db.url)
 let encrypted = 0
