@@ -5,14 +5,16 @@
 
 import { AsyncResource } from 'node:async_hooks'
 import { performance } from 'node:perf_hooks'
-import { clearTimeout, setImmediate, setTimeout } from 'node:timers'
+import { clearImmediate, clearTimeout, setImmediate, setTimeout } from 'node:timers'
 
 // Captured when the module loads: tests replace the global ones by fakes that stand still.
-const real = { clearTimeout, setImmediate, setTimeout, now: performance.now.bind(performance) }
+const real = { setTimeout, clearTimeout, setImmediate, clearImmediate }
+const realNow = performance.now.bind(performance)
 
 // A timer or socket keeps the async context in which it was made, and everything in that context, which would
 // be the request that happened to come first. The context of this resource is empty.
-const background = new AsyncResource('connect-postgres-simple')
+// It counts as destroyed from the start, as tools that look for what is left open would find it for ever.
+const background = new AsyncResource('connect-postgres-simple', { requireManualDestroy: true }).emitDestroy()
 // The module may have been loaded in the middle of a request, so what Node stored of that request is removed.
 // Node 20 and 22 store a property for each AsyncLocalStorage, Node 24 and 26 one for all of them.
 for (const key of Object.getOwnPropertySymbols(background)) {
@@ -24,7 +26,7 @@ export const MAX_DELAY_MS = 2_147_483_647
 
 /** In ms, from an arbitrary start. Never goes back, and no fake timers stop it. */
 export function monotonicMs(): number {
-  return real.now()
+  return realNow()
 }
 
 /** Runs the work outside the async context of any request. */
@@ -53,18 +55,40 @@ export function pause(delayMs: number): Promise<void> {
   return new Promise((resume) => startTimer(resume, delayMs))
 }
 
+const TIMERS = Object.keys(real) as (keyof typeof real)[]
+
 /**
- * Runs the work with the real `setTimeout` as the global one, for the driver, which uses the global one.
+ * Runs the work with the real timers as the global ones, for the driver, which uses those: a fake `setImmediate` would keep
+ * what it writes.
  * @param work must be synchronous, so that nobody else sees the change
  */
-export function withRealTimers(work: () => void): void {
-  const current = globalThis.setTimeout
-  // Skip the assignment when nothing was replaced: it would throw where globals are frozen.
-  if (current !== real.setTimeout) globalThis.setTimeout = real.setTimeout
+export function withRealTimers<T>(work: () => T): T {
+  // Nothing is assigned where nothing was replaced: that would throw where globals are frozen.
+  const replaced = TIMERS.filter((name) => globalThis[name] !== real[name])
+  if (replaced.length === 0) return work()
+  const fakes = replaced.map((name) => [name, globalThis[name]])
+  for (const name of replaced) Object.assign(globalThis, { [name]: real[name] })
   try {
-    work()
+    return work()
   } finally {
-    if (current !== real.setTimeout) globalThis.setTimeout = current
+    Object.assign(globalThis, Object.fromEntries(fakes))
+  }
+}
+
+/**
+ * Runs the work so that it clears no fake immediate. The real `clearImmediate` breaks all immediates of the process when it
+ * is given one (Node 20.20), and the driver (3.4.9) may have kept one from the time of a test's fakes.
+ * @param work must be synchronous
+ */
+export function sparingFakeImmediates<T>(work: () => T): T {
+  const { clearImmediate } = globalThis
+  globalThis.clearImmediate = (immediate) => {
+    if (immediate?.constructor?.name === 'Immediate') clearImmediate(immediate)
+  }
+  try {
+    return work()
+  } finally {
+    globalThis.clearImmediate = clearImmediate
   }
 }
 

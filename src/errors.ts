@@ -2,6 +2,7 @@
 // Promises that every error made here has a `code`, and that no StoreError holds a sid, session data, SQL
 // parameters or a credential in any property. Must not know what was being done when it happened.
 
+import { isNativeError } from 'node:util/types'
 import { hasNoData, LOCK_NOT_AVAILABLE, UNDEFINED_TABLE } from './sqlstate.ts'
 
 /**
@@ -116,7 +117,7 @@ export function rowLocked(): StoreError {
 
 /** @param reason its name and code are given out; its message is not, as it can contain a secret */
 export function noPassword(reason: unknown): ConnectionError {
-  const { name, code } = Object(reason) as Partial<NodeJS.ErrnoException>
+  const { name, code }: Partial<NodeJS.ErrnoException> = isNativeError(reason) ? reason : {}
   const harmless = [name, code].filter((word) => typeof word === 'string' && /^[\w.-]{1,60}$/.test(word))
   const suffix = harmless.length > 0 ? `: ${harmless.join(' ')}` : ''
   return new ConnectionError('STORE_PASSWORD', `The function that gives the password failed${suffix}`)

@@ -4,7 +4,7 @@
 
 import type { Sql } from 'postgres'
 import { startTimer, stopTimer } from '../clock.ts'
-import type { Server } from '../errors.ts'
+import { ConnectionError, type Server } from '../errors.ts'
 import type { DriverOptions } from './driver.ts'
 import { Link } from './link.ts'
 import { answer, type Columns, greet, isAnswer, type Parameters, timeLeft, within } from './query.ts'
@@ -110,8 +110,10 @@ export class OwnClient implements Client {
       // the driver (3.4.9) reports the last error of a lost connection as the error of the next statement.
       if (!isAnswer(error) && link === this.#link) {
         if (!link.wasOpen) this.#refusals++
+        const mayAskAnother = !link.wasOpen && this.#refusals < this.#options.host.length
         this.#host = (this.#host + 1) % this.#options.host.length
         this.reset()
+        if (mayAskAnother) throw new ConnectionError('CONNECTION_CLOSED', 'Another host is asked')
       }
       throw error
     } finally {

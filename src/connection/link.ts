@@ -13,7 +13,7 @@ import { ConnectionError, noPassword } from '../errors.ts'
 import type { DriverOptions } from './driver.ts'
 import { agrees, encrypted, once, secured } from './encryption.ts'
 import { answer, type Columns, greet, type Parameters, timeLeft } from './query.ts'
-import { checked, dead, hangUp, layer } from './sockets.ts'
+import { asError, checked, dead, hangUp, layer } from './sockets.ts'
 
 // PostgreSQL's Terminate message.
 const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4])
@@ -33,7 +33,7 @@ export class Link {
   /** @param options with one host */
   constructor(options: DriverOptions) {
     this.#options = options
-    this.#sql = connectedByRealTimers(
+    this.#sql = startedByRealTimers(
       postgres({
         ...options,
         // These are done here, not by the driver.
@@ -82,12 +82,18 @@ export class Link {
         stopTimer(this.#loginTimer)
       }
     }
-    return answer(this.#sql, text, parameters(timeLeft(effectUntil, this.#aheadMs)), until, giveUp)
+    const values = parameters(timeLeft(effectUntil, this.#aheadMs))
+    return answer(this.#sql, text, values, until, giveUp).catch((error) => {
+      // Something on the way has changed the bytes: the connection is lost, as any other that ends so.
+      const { code } = error as { code?: unknown }
+      if (!String(code).startsWith('ERR_SSL_')) throw error
+      throw new ConnectionError('CONNECTION_CLOSED', `The encrypted connection broke [${code}]`)
+    })
   }
 
   /** Ends the connection at once. @param reason fails the statement under way */
   giveUp(reason: unknown = new ConnectionError('CONNECTION_CLOSED', 'The connection was given up')): void {
-    this.#over ??= reason instanceof Error ? reason : new Error('The socket could not be had')
+    this.#over ??= asError(reason)
     stopTimer(this.#loginTimer)
     if (this.#socket) hangUp(this.#socket, this.#over)
   }
@@ -148,7 +154,9 @@ export class Link {
    */
   async #password(pass: string | (() => string | Promise<string>)): Promise<string> {
     try {
-      const password = typeof pass === 'function' ? await pass() : pass
+      const password = (typeof pass === 'function' ? await pass() : pass) ?? ''
+      // Anything else would end the process in the driver.
+      if (typeof password !== 'string') throw new TypeError('Expected a password that is a string')
       if (!this.isOver) return password
     } catch (error) {
       this.giveUp(noPassword(error))
@@ -159,13 +167,12 @@ export class Link {
 }
 
 /**
- * Lets the first query, which opens the connection, see the real `setTimeout`. The driver (3.4.9) opens
- * connections by the global one, which never fires while a test has replaced it by a fake.
+ * Lets each query see the real timers when it starts. The driver (3.4.9) opens connections by the global `setTimeout` and
+ * writes by the global `setImmediate`, which never fire while a test has replaced them by fakes.
  */
-function connectedByRealTimers(sql: Sql): Sql {
+function startedByRealTimers(sql: Sql): Sql {
   const { unsafe } = sql
   sql.unsafe = ((...args: [string]) => {
-    sql.unsafe = unsafe
     const query = unsafe(...args) as ReturnType<typeof unsafe> & { handler: (started: unknown) => void }
     const { handler } = query
     query.handler = (started) => withRealTimers(() => handler(started))

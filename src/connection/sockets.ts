@@ -3,7 +3,8 @@
 
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { soon } from '../clock.ts'
+import { isNativeError } from 'node:util/types'
+import { soon, sparingFakeImmediates, withRealTimers } from '../clock.ts'
 import { ConnectionError } from '../errors.ts'
 
 // The types of all messages that the server can send to the store. Some others make the driver (3.4.9) throw
@@ -30,6 +31,14 @@ export function checked(socket: Socket): Socket {
     )
     return false
   }
+  return withRealTimersInListeners(socket)
+}
+
+/** The driver (3.4.9) works in the listeners of its socket, with the global timers, which a test may have replaced. */
+function withRealTimersInListeners(socket: Socket): Socket {
+  const emit = socket.emit.bind(socket) as (...args: unknown[]) => boolean
+  socket.emit = (...args: unknown[]) =>
+    withRealTimers(() => (args[0] === 'close' ? sparingFakeImmediates(() => emit(...args)) : emit(...args)))
   return socket
 }
 
@@ -108,10 +117,15 @@ export function hangUp(socket: Socket, error: Error): void {
   socket.destroy(error)
 }
 
+/** An error stays itself, also one that was made in another realm, as under Jest. */
+export function asError(reason: unknown): Error {
+  return isNativeError(reason) ? reason : new Error('The socket could not be had')
+}
+
 /** A socket that fails with this error, in place of one that could not be opened. */
 export function dead(error: unknown): Socket {
-  const socket = new Socket()
+  const socket = withRealTimersInListeners(new Socket())
   // Fails only after the driver has added its listeners.
-  soon(() => socket.destroy(error instanceof Error ? error : new Error('The socket could not be had')))
+  soon(() => socket.destroy(asError(error)))
   return socket
 }

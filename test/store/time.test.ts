@@ -127,6 +127,29 @@ for (const [what, config] of Object.entries(fakes)) {
     }))
 }
 
+test('fake timers that replace setImmediate too stop no open connection, and leave the real ones whole', () =>
+  withStore({ ...at, timeout: 1 }, (warm) =>
+    withStore({ ...at, timeout: 0.5, errorLog() {} }, async (fresh) => {
+      await warm.set('warm', sessionOf())
+      await warm.get('warm')
+      const clock = FakeTimers.install({
+        now: Date.now(),
+        toNotFake: ['nextTick', 'queueMicrotask'],
+      } as object)
+      try {
+        await warm.set('all-fake', sessionOf({ n: 1 }))
+        assert.equal(((await warm.get('all-fake')) as any).n, 1)
+        // The driver writes its first words by the global setImmediate.
+        assert.equal((await failure(fresh.get('all-fake'))).code, 'STORE_TIMEOUT')
+      } finally {
+        clock.uninstall()
+      }
+      await new Promise((resume) => setImmediate(resume))
+      for (const store of [warm, fresh]) assert.equal(((await store.get('all-fake')) as any).n, 1)
+      await new Promise((resume) => setImmediate(resume))
+    }),
+  ))
+
 test('an answer that came while the event loop stood still is taken, also after its deadline', async () => {
   // Slow enough that it is under way when the event loop stops.
   await db.sql`create view slow as select sid, sess, expire from session, pg_sleep(0.1)`
