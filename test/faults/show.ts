@@ -1,5 +1,5 @@
-// The faults of one kind as tests, each for a few seconds, over plaintext and over TLS, side by side. `npm run test:faults` takes
-// minutes.
+// The faults of one kind as tests, each for a few seconds, over plaintext and over TLS, side by side.
+// `npm run test:faults` takes minutes.
 
 import { promises, within } from '../support/promise.ts'
 import type { Fault } from './bench.ts'

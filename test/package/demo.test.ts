@@ -13,7 +13,7 @@ import { promises } from '../support/promise.ts'
 
 const test = promises('demo')
 const main = fileURLToPath(new URL('../../demo/main.js', import.meta.url))
-// Of its own: other tests start servers at the same time. The server is not who runs the test, and has to reach it.
+// Of its own, as other tests start servers at the same time. Readable, as the server is another user.
 const folder = mkdtempSync(join(tmpdir(), 'demo-test-'))
 chmodSync(folder, 0o755)
 const leftovers = () => readdirSync(folder)

@@ -1,5 +1,5 @@
-// The contract of express-session's stores, shown by this store and by connect-pg-simple, whose place it takes. What that
-// one lacks is listed as skipped, and shown to be lacking. Knows the stores by their verbs only.
+// The contract of express-session's stores, shown by this store and by connect-pg-simple, whose place it
+// takes. What that one lacks is listed as skipped, and shown to be lacking. Knows the stores by their verbs.
 
 import assert from 'node:assert/strict'
 import type { Store } from 'express-session'

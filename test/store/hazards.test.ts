@@ -1,5 +1,6 @@
-// While the app misuses its own postgres.js instance, whose rows the driver then mixes up, nobody is served another's
-// session and nobody waits for ever. Beside each misuse stands what it does to gets on the app's own connections.
+// While the app misuses its own postgres.js instance, whose rows the driver then mixes up, nobody is served
+// another's session and nobody waits for ever. Beside each misuse stands what it does to gets on the app's
+// own connections.
 
 import assert from 'node:assert/strict'
 import postgres from 'postgres'

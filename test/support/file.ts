@@ -1,5 +1,5 @@
-// Runs one file of tests by uvu, in a process of its own: what escapes from a test ends that file and no other. Knows
-// nothing of what the tests need.
+// Runs one file of tests by uvu, in a process of its own: what escapes from a test ends that file and no
+// other. Knows nothing of what the tests need.
 
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -69,7 +69,8 @@ export async function runFile(
   const passed = count('Passed')
   const failed = count('Total') - passed
   const skipped = [...output.matchAll(/^Skipped: (.*)$/gm)].map(([, text]) => text as string)
-  // uvu says nothing of a file that forgets to run its tests, and calls a suite whose set-up failed a success.
+  // uvu says nothing of a file that forgets to run its tests, and calls a suite whose set-up failed a
+  // success.
   if (passed + failed + skipped.length === 0 && code === 0) trouble ??= 'no test ran in it'
   if (code !== 0 && failed === 0) trouble ??= `its process ended with ${code ?? 'a signal'}`
   const warnings = (output.match(/^\(node:\d+\) .*$/gm) ?? []).join('\n')

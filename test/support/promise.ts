@@ -1,5 +1,5 @@
-// A test is a promise in a sentence. Adds to uvu what it lacks: a time limit for each, a reason for what is skipped, and
-// no `run()` to forget.
+// A test is a promise in a sentence. Adds to uvu what it lacks: a time limit for each, a reason for what is
+// skipped, and no `run()` to forget.
 
 import { suite } from 'uvu'
 

@@ -1,4 +1,5 @@
-// A clock and timers for a queue, which stand still until the test lets time pass. Knows nothing of what waits for them.
+// A clock and timers for a queue, which stand still until the test lets time pass. Knows nothing of what
+// waits for them.
 
 import type { Time } from '../../src/queue/time.ts'
 

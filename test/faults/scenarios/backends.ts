@@ -37,8 +37,9 @@ export const backendFaults: Fault[] = [
         await users.begin(crowd(long))
         const report = await during(users, () =>
           times(count, async () => {
-            const [victim] = await backends(sql)
-            process.kill(victim as number, 'SIGKILL')
+            let victim: number | undefined
+            while (!victim) [victim] = await backends(sql)
+            process.kill(victim, 'SIGKILL')
             recoveryMs = Math.max(recoveryMs, await users.recovered())
             await seconds(long ? 5 : 0.5)
           }),

@@ -24,6 +24,7 @@ export const diskFaults: Fault[] = [
           const users = app()
           const { store } = users
           await users.begin(crowd(long))
+          await store.set('before', sessionOf())
           let recoveryMs = 0
           const report = await during(users, async () => {
             disk.fill()
