@@ -321,4 +321,20 @@ test('a `socket` that comes when the time to connect is over is hung up, and not
   await sql.end()
 })
 
+test('a password that is no string ends no process, and is an error that says so', async () => {
+  const { hostname: host, port: at, pathname, username: user } = new URL(db.url)
+  for (const password of [() => undefined, async () => 42, () => ({}), 42, true]) {
+    const conObject = { host, port: Number(at), database: pathname.slice(1), user, password }
+    await withStore({ conObject, timeout: 0.3, errorLog() {} }, async (store) => {
+      const outcome = await store.get('a').then(
+        () => 'no password is asked for',
+        (error) => `${error.code} ${error.message}`,
+      )
+      if (password !== undefined && typeof password !== 'function')
+        assert.match(outcome, /STORE_PASSWORD|no password/)
+      else assert.match(outcome, /STORE_PASSWORD|28P01|no password/)
+    })
+  }
+})
+
 test('no connection is left behind', () => db.drop())

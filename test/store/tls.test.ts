@@ -190,6 +190,49 @@ test('the process exits by itself when only idle encrypted connections are left'
   assert.ok(Number(/left alone for (\d+)/.exec(output)?.[1]) < 5000, output)
 })
 
+test('bytes that change on an encrypted connection are a connection that is lost: nobody is told', async () => {
+  let garbles = false
+  const between = await port((socket) => {
+    const behind = connect(server.number, '127.0.0.1').on('error', () => {})
+    socket.on('data', (data) => behind.write(data)).on('close', () => behind.destroy())
+    behind.on('close', () => socket.destroy())
+    behind.on('data', (data) => {
+      if (garbles) data[data.length - 1] = (data.at(-1) ?? 0) ^ 1
+      garbles = false
+      socket.write(data)
+    })
+  })
+  const conString = trusted.replace(`:${server.number}/`, `:${between.number}/`)
+  await withStore({ conString, max: 2 }, async (store) => {
+    for (let round = 0; round < 5; round++) {
+      assert.ok(await store.get('a'))
+      garbles = true
+      assert.ok(await store.get('a'))
+    }
+  })
+  await between.close()
+})
+
+test('of two hosts the second is asked where the first has a certificate that nobody vouches for', async () => {
+  const strange = await front({ key: ofClient.private, cert: ofClient.cert })
+  const both = trusted.replace(
+    `localhost:${server.number}`,
+    `localhost:${strange.number},localhost:${server.number}`,
+  )
+  await withStore({ conString: both }, async (store) => {
+    const all = await Promise.all(Array.from({ length: 20 }, () => store.get('a')))
+    assert.ok(all.every((each) => each))
+  })
+  const none = trusted.replace(
+    `localhost:${server.number}`,
+    `localhost:${strange.number},localhost:${strange.number}`,
+  )
+  await withStore({ conString: none, errorLog() {} }, async (store) => {
+    assert.match((await failure(store.get('a'))).code, /CERT|SELF_SIGNED/)
+  })
+  await strange.close()
+})
+
 test('no connection is left behind', async () => {
   await server.close()
   rmSync(directory, { recursive: true })
