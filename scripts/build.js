@@ -1,4 +1,5 @@
-// Builds dist/: the ES modules with their types by tsc, and for `require` one CommonJS file with types of its own.
+// Builds dist/: the ES modules with their types by tsc, and for `require` one CommonJS file with types of
+// its own.
 
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, rmSync } from 'node:fs'

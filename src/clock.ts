@@ -58,8 +58,8 @@ export function pause(delayMs: number): Promise<void> {
 const TIMERS = Object.keys(real) as (keyof typeof real)[]
 
 /**
- * Runs the work with the real timers as the global ones, for the driver, which uses those: a fake `setImmediate` would keep
- * what it writes.
+ * Runs the work with the real timers as the global ones, for the driver, which uses those: a fake
+ * `setImmediate` would keep what it writes.
  * @param work must be synchronous, so that nobody else sees the change
  */
 export function withRealTimers<T>(work: () => T): T {
@@ -76,8 +76,9 @@ export function withRealTimers<T>(work: () => T): T {
 }
 
 /**
- * Runs the work so that it clears no fake immediate. The real `clearImmediate` breaks all immediates of the process when it
- * is given one (Node 20.20), and the driver (3.4.9) may have kept one from the time of a test's fakes.
+ * Runs the work so that it clears no fake immediate. The real `clearImmediate` breaks all immediates of the
+ * process when it is given one (Node 20.20), and the driver (3.4.9) may have kept one from the time of a
+ * test's fakes.
  * @param work must be synchronous
  */
 export function sparingFakeImmediates<T>(work: () => T): T {

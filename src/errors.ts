@@ -26,7 +26,10 @@ export class StoreError extends Error {
 
 export const codeOf = (error: unknown): string => (error as StoreError).code
 
-/** Whether the server says that it came up inside of a function, such as that of a trigger, which can raise any code. */
+/**
+ * Whether the server says that it came up inside of a function, such as that of a trigger, which can raise
+ * any code.
+ */
 export function isRaisedByFunction(error: unknown): boolean {
   const { where, isFromFunction } = error as { where?: unknown; isFromFunction?: boolean }
   return isFromFunction === true || /\bfunction\b/.test(String(where))

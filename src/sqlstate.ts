@@ -56,9 +56,9 @@ export function isUnsupported(code: string): boolean {
   return UNSUPPORTED.test(code)
 }
 
-// 25: transaction. 26: prepared statement. 3F: schema. 53: out of resources. 57: shutdown, but not 57014: what a
-// `statement_timeout` cancels may be too many rows at once.
-// XX: internal error of the server. 0A, 42: see UNSUPPORTED.
+// 25: transaction. 26: prepared statement. 3F: schema. 53: out of resources. 57: shutdown, but not 57014:
+// what a `statement_timeout` cancels may be too many rows at once. XX: internal error of the server. 0A,
+// 42: see UNSUPPORTED.
 const NOT_OF_A_ROW = /^(0A|25|26|3F|42|53|57(?!014)|XX)/
 
 /** Whether a delete failed because of one of its rows, which a foreign key or a trigger protects. */

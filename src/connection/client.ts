@@ -32,7 +32,10 @@ export function sharedClient(sql: Sql<any>): Client {
   /** How far the server's clock is ahead of ours; undefined until the server was greeted. */
   let aheadMs: number | undefined
   let isShutOut = false
-  /** Resolves when the last statement has ended in the server too, which can be long after it was given up here. */
+  /**
+   * Resolves when the last statement has ended in the server too, which can be long after it was given up
+   * here.
+   */
   let lastEnded: Promise<unknown> = Promise.resolve()
   const { path, host, port, database } = (sql.options ?? {}) as unknown as Partial<DriverOptions>
   return {

@@ -167,8 +167,9 @@ export class Link {
 }
 
 /**
- * Lets each query see the real timers when it starts. The driver (3.4.9) opens connections by the global `setTimeout` and
- * writes by the global `setImmediate`, which never fire while a test has replaced them by fakes.
+ * Lets each query see the real timers when it starts. The driver (3.4.9) opens connections by the global
+ * `setTimeout` and writes by the global `setImmediate`, which never fire while a test has replaced them by
+ * fakes.
  */
 function startedByRealTimers(sql: Sql): Sql {
   const { unsafe } = sql

@@ -45,7 +45,8 @@ export class Pool {
   /**
    * @param until in ms of the monotonic clock
    * @param effectUntil by when it must have taken effect, if that is sooner
-   * @throws StoreError with the SQLSTATE or the network's code, or STORE_TIMEOUT; STATEMENT_LATE after `effectUntil`
+   * @throws StoreError with the SQLSTATE or the network's code, or STORE_TIMEOUT; STATEMENT_LATE after
+   * `effectUntil`
    */
   query(
     text: string,

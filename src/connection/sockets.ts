@@ -34,7 +34,10 @@ export function checked(socket: Socket): Socket {
   return withRealTimersInListeners(socket)
 }
 
-/** The driver (3.4.9) works in the listeners of its socket, with the global timers, which a test may have replaced. */
+/**
+ * The driver (3.4.9) works in the listeners of its socket, with the global timers, which a test may have
+ * replaced.
+ */
 function withRealTimersInListeners(socket: Socket): Socket {
   const emit = socket.emit.bind(socket) as (...args: unknown[]) => boolean
   socket.emit = (...args: unknown[]) =>

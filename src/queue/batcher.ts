@@ -97,8 +97,8 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
     const send = () => {
       lane.scheduled = false
       while (lane.freeSlots > 0 && lane.jobs.length > 0) {
-        // Who only looks whether a lock is free gets none where others stand in line. So every other time one held job
-        // stands in line as well.
+        // Who only looks whether a lock is free gets none where others stand in line. So every other time
+        // one held job stands in line as well.
         const isPatient = name === 'held' && !this.#wasPatient
         this.#wasPatient = isPatient
         const batch = this.#takeBatch(lane, isPatient ? 1 : this.#options.maxKeys)

@@ -4,7 +4,10 @@
 import { AsyncResource } from 'node:async_hooks'
 
 export class Caller<Op, Answer> extends AsyncResource {
-  /** What it asked for; undefined while that is a promise. Its job may have more to do, for other callers too. */
+  /**
+   * What it asked for; undefined while that is a promise. Its job may have more to do, for other callers
+   * too.
+   */
   op: Op | undefined
   readonly #resolve: (answer: Answer) => void
   readonly #reject: (error: unknown) => void

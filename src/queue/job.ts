@@ -26,11 +26,14 @@ export interface Job<Op, Answer> {
 /** What the sender calls when it has tried to do a job. */
 export interface JobResults<Op, Answer> {
   answer(job: Job<Op, Answer>, answer: Answer): void
-  /** @param isOwnFault whether it came of what the job holds: of several operations folded into one, one may succeed */
+  /**
+   * @param isOwnFault whether it came of what the job holds: of several operations folded into one, one may
+   * succeed
+   */
   fail(job: Job<Op, Answer>, error: unknown, isOwnFault?: boolean): void
   /**
-   * The job is not done yet. It becomes ready again with this operation, while any caller waits for it. What callers
-   * asked for whose time is over is left out.
+   * The job is not done yet. It becomes ready again with this operation, while any caller waits for it.
+   * What callers asked for whose time is over is left out.
    */
   requeue(job: Job<Op, Answer>, op: Op): void
 }

@@ -199,8 +199,8 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
   }
 
   /**
-   * Rejects the callers of a job whose time is over, and leaves out what they asked for: it must not be done after they
-   * were told that it failed.
+   * Rejects the callers of a job whose time is over, and leaves out what they asked for: it must not be
+   * done after they were told that it failed.
    */
   #dropLate(job: Job<Op, Answer>, now: number): void {
     const late = job.callers.filter((caller) => caller.until <= now)
@@ -224,7 +224,10 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
     this.#foldAnew(next)
   }
 
-  /** Gives the job what its callers asked for, as far as that folds; what does not becomes the next job of its chain. */
+  /**
+   * Gives the job what its callers asked for, as far as that folds; what does not becomes the next job of
+   * its chain.
+   */
   #foldAnew(job: Job<Op, Answer>): void {
     job.lostCallers = false
     const { callers } = job

@@ -60,7 +60,9 @@ export class Pruner {
   #stopped = false
   /** Where the timer's next prune starts: behind the rows that stay, if there are any. */
   #place = START
-  /** Whether the last prune ended because too many rows were refused: the next one goes on where it got to. */
+  /**
+   * Whether the last prune ended because too many rows were refused: the next one goes on where it got to.
+   */
   #isUnfinished = false
   /** How many prunes in a row have started behind the rows that stay. */
   #prunesBehind = 0

@@ -58,7 +58,9 @@ export function pruning(
         from (
           select case
             when pg_catalog.current_setting('server_version_num')::int < 140000 then 0
-            when exists (select from pg_catalog.pg_inherits i where i.inhparent = ${constant(table)}::regclass) then 0
+            when exists (
+              select from pg_catalog.pg_inherits i where i.inhparent = ${constant(table)}::regclass
+            ) then 0
             else pg_catalog.pg_relation_size(${constant(table)}::regclass)
               / pg_catalog.current_setting('block_size')::int end
         ) as size(pages)

@@ -4,7 +4,9 @@ import type { Socket } from 'node:net'
 import { createSecureContext, TLSSocket } from 'node:tls'
 import type { Certificate } from '../support/certificate.ts'
 
-/** @param greeting what the wish for encryption is answered by: S, or something else and then there is none */
+/**
+ * @param greeting what the wish for encryption is answered by: S, or something else and then there is none
+ */
 export function encryption(certificate: Certificate, greeting: () => Uint8Array) {
   const secureContext = createSecureContext(certificate)
   return (socket: Socket, serve: (secure: Socket) => void): void => {

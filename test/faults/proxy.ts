@@ -4,10 +4,10 @@ import { EventEmitter } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
 /**
- * `pass` forwards. `hole` stops reading and forwarding on connections that stay open; what was sent meanwhile arrives when
- * it passes again. `late` reads, and forwards when it passes again, also what is from somebody who has gone by then. `shut`
- * closes what it accepts, `silent` answers nothing to it, `cut` resets a connection in the middle of its first answer of
- * some length.
+ * `pass` forwards. `hole` stops reading and forwarding on connections that stay open; what was sent
+ * meanwhile arrives when it passes again. `late` reads, and forwards when it passes again, also what is
+ * from somebody who has gone by then. `shut` closes what it accepts, `silent` answers nothing to it, `cut`
+ * resets a connection in the middle of its first answer of some length.
  */
 export type Mode = 'pass' | 'hole' | 'late' | 'shut' | 'silent' | 'cut'
 

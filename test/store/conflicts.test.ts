@@ -312,7 +312,10 @@ const KEYS = [
   ['e', 'f', 'g', 'h'],
 ]
 
-/** Loads by eight requests in two processes for each session, a write of connect-pg-simple if wanted, then the eight saves. */
+/**
+ * Loads by eight requests in two processes for each session, a write of connect-pg-simple if wanted, then
+ * the eight saves.
+ */
 async function race(
   onConflict: string,
   rounds: number,

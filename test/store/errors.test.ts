@@ -1,4 +1,5 @@
-// What errors say, and what they must not: no sid, no session data, no parameter, no password, in any property.
+// What errors say, and what they must not: no sid, no session data, no parameter, no password, in any
+// property.
 
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
@@ -18,7 +19,9 @@ const test = promises('errors')
 const SID = 'sid-hush-1234567890'
 const SECRET = 'secret-hush'
 
-/** All of an error: own properties of any kind, those of its causes, its stack, and what loggers make of it. */
+/**
+ * All of an error: own properties of any kind, those of its causes, its stack, and what loggers make of it.
+ */
 function everything(error: unknown, seen = new Set<unknown>()): string {
   if (typeof error !== 'object' || error === null || seen.has(error)) return String(error)
   seen.add(error)

@@ -1,4 +1,5 @@
-// The process ends by itself: after close(), and also when only the store's timer and idle connections are left.
+// The process ends by itself: after close(), and also when only the store's timer and idle connections are
+// left.
 
 import assert from 'node:assert/strict'
 import { proxy } from '../faults/proxy.ts'

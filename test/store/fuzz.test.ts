@@ -1,5 +1,6 @@
-// What nobody would write by hand: random options, addresses, names, sids, sessions and cookies. Each ends in what is right
-// or in an error that says what is wrong. FUZZ_RUNS=10000 runs more of them, FUZZ_SEED others.
+// What nobody would write by hand: random options, addresses, names, sids, sessions and cookies. Each ends
+// in what is right or in an error that says what is wrong. FUZZ_RUNS=10000 runs more of them, FUZZ_SEED
+// others.
 
 import assert from 'node:assert/strict'
 import session, { type SessionData } from 'express-session'

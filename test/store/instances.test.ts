@@ -1,5 +1,5 @@
-// Whatever the settings of the app's postgres.js instance: the store behaves the same, and leaves the instance open and
-// unused.
+// Whatever the settings of the app's postgres.js instance: the store behaves the same, and leaves the
+// instance open and unused.
 
 import assert from 'node:assert/strict'
 import type { SessionData } from 'express-session'

@@ -1,4 +1,5 @@
-// A write that was given up takes no effect after it: not when a lock lets it go, nor when the network delivers it.
+// A write that was given up takes no effect after it: not when a lock lets it go, nor when the network
+// delivers it.
 
 import assert from 'node:assert/strict'
 import postgres from 'postgres'

@@ -1,5 +1,5 @@
-// connect-pg-simple and this store on one table at the same time, in servers of several TimeZones: each sees what the
-// other did.
+// connect-pg-simple and this store on one table at the same time, in servers of several TimeZones: each
+// sees what the other did.
 
 import assert from 'node:assert/strict'
 import type { SessionData } from 'express-session'
@@ -73,7 +73,8 @@ for (const timeZone of ['UTC', 'America/New_York', 'Asia/Kolkata']) {
   })
 
   test('both see a session end in the same second, where the row says when', async () => {
-    // Rows around the present moment, as a touch leaves them: whatever the clock says, both say the same of each.
+    // Rows around the present moment, as a touch leaves them: whatever the clock says, both say the same of
+    // each.
     for (let i = -3; i <= 3; i++) {
       await putRow(db.sql, `edge${i}`, {}, 100)
       await db.sql`

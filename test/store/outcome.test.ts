@@ -1,4 +1,5 @@
-// How outcomes reach the app: callbacks run once, promises fail where somebody listens, nothing ends the process.
+// How outcomes reach the app: callbacks run once, promises fail where somebody listens, nothing ends the
+// process.
 
 import assert from 'node:assert/strict'
 import { database, tableSql } from '../support/database.ts'

@@ -1,5 +1,5 @@
-// Time as apps and their tests know it: clocks that are set, fake clocks, an event loop that stands still, and the moment in
-// which a session ends.
+// Time as apps and their tests know it: clocks that are set, fake clocks, an event loop that stands still,
+// and the moment in which a session ends.
 
 import assert from 'node:assert/strict'
 import FakeTimers from '@sinonjs/fake-timers'

@@ -1,5 +1,5 @@
-// One user's trouble is not the others': rows that somebody holds, saves that are refused, sessions that are huge or cannot
-// be read, a clear that is stuck.
+// One user's trouble is not the others': rows that somebody holds, saves that are refused, sessions that
+// are huge or cannot be read, a clear that is stuck.
 
 import assert from 'node:assert/strict'
 import type { SessionData } from 'express-session'

@@ -1,4 +1,5 @@
-// A real Express app in front of a store, on a real port, and a browser that keeps cookies. Knows only the contract.
+// A real Express app in front of a store, on a real port, and a browser that keeps cookies. Knows only the
+// contract.
 
 import { createRequire } from 'node:module'
 import type { AddressInfo, Server } from 'node:net'

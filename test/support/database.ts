@@ -1,5 +1,5 @@
-// A database of its own for each test file, in a server that is not in UTC, and raw SQL into it. Dropped at the end,
-// which fails if anybody is still connected. Knows nothing of the store.
+// A database of its own for each test file, in a server that is not in UTC, and raw SQL into it. Dropped at
+// the end, which fails if anybody is still connected. Knows nothing of the store.
 
 import { readFileSync } from 'node:fs'
 import postgres, { type Sql } from 'postgres'

@@ -1,4 +1,5 @@
-// PgBouncer in transaction mode in front of a server, where the program is at hand. Knows nothing of the store.
+// PgBouncer in transaction mode in front of a server, where the program is at hand. Knows nothing of the
+// store.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,5 @@
-// A port that a test gives a behaviour of its own, to stand between the store and the server. Knows nothing of either.
+// A port that a test gives a behaviour of its own, to stand between the store and the server. Knows nothing
+// of either.
 
 import { createServer, type Server, type Socket } from 'node:net'
 

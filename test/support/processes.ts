@@ -1,5 +1,6 @@
-// Other processes, as an app has them. A worker is a file of test/workers that is told its task as JSON and answers by
-// messages; a program is anything that runs until it ends or is killed. Knows nothing of the store.
+// Other processes, as an app has them. A worker is a file of test/workers that is told its task as JSON and
+// answers by messages; a program is anything that runs until it ends or is killed. Knows nothing of the
+// store.
 
 import { type ChildProcess, fork, type Serializable, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -1,4 +1,5 @@
-// Runs one of the store's statements by hand, its parameters given by name. Knows nothing of the store's way to do so.
+// Runs one of the store's statements by hand, its parameters given by name. Knows nothing of the store's
+// way to do so.
 
 import type { Sql } from 'postgres'
 import type { ParameterName, Statement } from '../../src/table/sql.ts'

@@ -1,5 +1,5 @@
-// Several requests for each session, each of which loads it, adds a key of its own and saves it after a random delay.
-// Tells which keys were stored and which were refused.
+// Several requests for each session, each of which loads it, adds a key of its own and saves it after a
+// random delay. Tells which keys were stored and which were refused.
 
 import type { SessionData } from 'express-session'
 import { Store } from '../support/store.ts'

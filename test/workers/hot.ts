@@ -1,5 +1,5 @@
-// A process that writes the same few sids as the others do, many at once, or prunes, until it is told to stop. Tells how
-// many operations succeeded, and the codes of those that failed.
+// A process that writes the same few sids as the others do, many at once, or prunes, until it is told to
+// stop. Tells how many operations succeeded, and the codes of those that failed.
 
 import { Store, sessionOf } from '../support/store.ts'
 

@@ -1,4 +1,5 @@
-// An app that loads the store in the middle of a request, as a route that is loaded when it is first asked for does.
+// An app that loads the store in the middle of a request, as a route that is loaded when it is first asked
+// for does.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 
