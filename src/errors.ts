@@ -3,7 +3,7 @@
 // parameters or a credential in any property. Must not know what was being done when it happened.
 
 import { isNativeError } from 'node:util/types'
-import { hasNoData, LOCK_NOT_AVAILABLE, UNDEFINED_TABLE } from './sqlstate.ts'
+import { hasNoData, isInvalidValue, LOCK_NOT_AVAILABLE, UNDEFINED_TABLE } from './sqlstate.ts'
 
 /**
  * An error of the store. `code` is one of ours (`STORE_…`), a SQLSTATE, or a code of the network or the
@@ -146,7 +146,7 @@ export function mismatch(): StoreError {
 
 /** @param type of the column `sid`, as SQL names it */
 export function sidRefused({ code, severity }: StoreError, type: string): StoreError {
-  const reason = code.startsWith('22')
+  const reason = isInvalidValue(code)
     ? 'PostgreSQL refused a value, perhaps the sid: sids must be of that type ' +
       '(`genid` of express-session makes them)'
     : 'rows cannot be found by values of that type: use varchar or text, as table.sql does'

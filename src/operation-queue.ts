@@ -1,5 +1,5 @@
 // The queue of all operations on the table, with its limits and with what it has to know of operations,
-// answers and errors. Must not know sessions.
+// answers and errors. Must not know session objects.
 
 import * as time from './clock.ts'
 import { isAnswer } from './connection/query.ts'

@@ -83,11 +83,14 @@ export function isOfSidType(code: string): boolean {
   return OF_SID_TYPE.has(code)
 }
 
-/**
- * Whether the type of the column `sid` refused a value. 22: invalid value. 42883: no operator to compare it.
- */
+/** Whether a type refused a value. */
+export function isInvalidValue(code: string): boolean {
+  return code.startsWith('22')
+}
+
+/** Whether the type of the column `sid` refused a value, or has no operator to compare it (42883). */
 export function isRefusedSid(code: string): boolean {
-  return /^22|^42883/.test(code)
+  return isInvalidValue(code) || code === '42883'
 }
 
 // PostgreSQL builds the messages of these classes from the statement's text and its own state. The store
