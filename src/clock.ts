@@ -63,15 +63,14 @@ const TIMERS = Object.keys(real) as (keyof typeof real)[]
  * @param work must be synchronous, so that nobody else sees the change
  */
 export function withRealTimers<T>(work: () => T): T {
-  // Nothing is assigned where nothing was replaced: that would throw where globals are frozen.
   const replaced = TIMERS.filter((name) => globalThis[name] !== real[name])
   if (replaced.length === 0) return work()
-  const fakes = replaced.map((name) => [name, globalThis[name]])
-  for (const name of replaced) Object.assign(globalThis, { [name]: real[name] })
+  const fakes = replaced.map((name) => [name, globalThis[name]] as const)
+  for (const name of replaced) Reflect.set(globalThis, name, real[name])
   try {
     return work()
   } finally {
-    Object.assign(globalThis, Object.fromEntries(fakes))
+    for (const [name, fake] of fakes) Reflect.set(globalThis, name, fake)
   }
 }
 
@@ -83,13 +82,14 @@ export function withRealTimers<T>(work: () => T): T {
  */
 export function sparingFakeImmediates<T>(work: () => T): T {
   const { clearImmediate } = globalThis
-  globalThis.clearImmediate = (immediate) => {
+  // `Reflect.set` does not throw where globals are frozen; then they are no fakes either.
+  Reflect.set(globalThis, 'clearImmediate', (immediate: NodeJS.Immediate | undefined) => {
     if (immediate?.constructor?.name === 'Immediate') clearImmediate(immediate)
-  }
+  })
   try {
     return work()
   } finally {
-    globalThis.clearImmediate = clearImmediate
+    Reflect.set(globalThis, 'clearImmediate', clearImmediate)
   }
 }
 

@@ -48,6 +48,7 @@ export function operationQueue(settings: Settings, table: Table, usualLength: ()
           maxKeys: 128,
           maxSize: 1_000_000,
           heldPauseMs: HELD_PAUSE_MS,
+          mayWaitForLocks: settings.max > 1,
           isRead,
           size: (op) => ('sess' in op ? op.sess.length : isRead(op) ? usualLength() : 0),
           run: (batch) =>

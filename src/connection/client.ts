@@ -10,6 +10,8 @@ import { Link } from './link.ts'
 import { answer, type Columns, greet, isAnswer, type Parameters, timeLeft, within } from './query.ts'
 
 export interface Client {
+  /** Whether the server still works on a statement that was given up. */
+  readonly isBusy: boolean
   /** The server of the last statement, or of the attempt to send it. */
   readonly server: Server | undefined
   /** Whether it is logged in, and nothing says that the connection was lost. */
@@ -37,9 +39,13 @@ export function sharedClient(sql: Sql<any>): Client {
    * here.
    */
   let lastEnded: Promise<unknown> = Promise.resolve()
+  let isBusy = false
   const { path, host, port, database } = (sql.options ?? {}) as unknown as Partial<DriverOptions>
   return {
     server: host && { path, host: host.join(), port: port?.[0] as number, database },
+    get isBusy() {
+      return isBusy
+    },
     get isOpen() {
       return aheadMs !== undefined
     },
@@ -51,7 +57,10 @@ export function sharedClient(sql: Sql<any>): Client {
       await within(until, lastEnded)
       isShutOut = aheadMs === undefined
       const remember = (ended: Promise<unknown>) => {
-        lastEnded = ended
+        isBusy = true
+        lastEnded = ended.finally(() => {
+          isBusy = false
+        })
       }
       aheadMs ??= await greet(sql, until, () => {}, remember)
       isShutOut = false
@@ -89,6 +98,9 @@ export class OwnClient implements Client {
     const { path, host, port, database } = this.#options
     return { path, host: host[this.#host] as string, port: port[this.#host] as number, database }
   }
+
+  // A connection of the store's own is dropped with the statement that was given up.
+  readonly isBusy = false
 
   get isOpen(): boolean {
     return this.#link?.wasOpen === true && !this.#link.isOver

@@ -19,9 +19,6 @@ const OF_THE_CONNECTION = new Set(
   ].flatMap((codes) => codes.split(' ')),
 )
 
-// How often a statement is sent that fails inside of a function, before its error counts.
-const MAX_RAISED = 3
-
 type Attempt = { rows: Columns[] } | { error: StoreError; retryable: boolean }
 
 export class Pool {
@@ -45,6 +42,7 @@ export class Pool {
   /**
    * @param until in ms of the monotonic clock
    * @param effectUntil by when it must have taken effect, if that is sooner
+   * @param isSplittable whether the caller can do with less at a time
    * @throws StoreError with the SQLSTATE or the network's code, or STORE_TIMEOUT; STATEMENT_LATE after
    * `effectUntil`
    */
@@ -53,12 +51,19 @@ export class Pool {
     parameters: Parameters,
     until: number,
     effectUntil: number = until,
+    isSplittable: boolean = false,
   ): Promise<Columns[]> {
     // In the background, because the sockets and timers that this may open outlive the request that asks.
-    return inBackground(() => this.#query(text, parameters, until, effectUntil))
+    return inBackground(() => this.#query(text, parameters, until, effectUntil, isSplittable))
   }
 
-  async #query(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Columns[]> {
+  async #query(
+    text: string,
+    parameters: Parameters,
+    until: number,
+    effectUntil: number,
+    isSplittable: boolean,
+  ): Promise<Columns[]> {
     let raised = 0
     for (let last: StoreError | undefined; ; ) {
       const attempt = await this.#attempt(text, parameters, until, effectUntil)
@@ -72,20 +77,19 @@ export class Pool {
       last = error
       if (!retryable || this.#closed) throw error
       if (error.code === STATEMENT_LATE && monotonicMs() >= effectUntil) throw error
-      // A function of the user's, such as a trigger, can raise any code, each time anew.
-      if (error.isFromFunction && ++raised === MAX_RAISED) throw error
+      // A function of the user's, such as a trigger, can raise any code for the data of one member.
+      if (error.isFromFunction && isSplittable) throw error
       // The first pause is short, for one connection that was lost. Later ones grow, for a server that is
       // away. The count is shared, so that new statements do not start with short pauses while it is away.
-      const pauseMs = error.isFromFunction
-        ? 5
-        : Math.min(5 * 3 ** this.#failures++, 250) * (0.5 + Math.random() / 2)
+      const failures = error.isFromFunction ? raised++ : this.#failures++
+      const pauseMs = Math.min(5 * 3 ** failures, 250) * (0.5 + Math.random() / 2)
       if (monotonicMs() + pauseMs >= until) throw timedOut(last)
       await pause(pauseMs)
     }
   }
 
   async #attempt(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Attempt> {
-    const client = this.#idle.pop() ?? (await new Promise<Client>((take) => this.#waiting.push(take)))
+    const client = this.#takeIdle() ?? (await new Promise<Client>((take) => this.#waiting.push(take)))
     const { server } = client
     try {
       if (monotonicMs() >= until) throw timedOut()
@@ -105,6 +109,12 @@ export class Pool {
       if (next) next(client)
       else this.#idle.push(client)
     }
+  }
+
+  /** One that is free in the server too, if there is one. */
+  #takeIdle(): Client | undefined {
+    const free = this.#idle.findLastIndex(({ isBusy }) => !isBusy)
+    return free === -1 ? this.#idle.pop() : this.#idle.splice(free, 1)[0]
   }
 
   /** Whether no server can be reached, and `errorLog` was told so. */

@@ -34,6 +34,8 @@ export interface BatcherOptions<Op, Answer> {
   isRead(op: Op): boolean
   /** What an operation adds to the size of its batch, or of the batch's answer. */
   size(op: Op): number
+  /** Whether a held job may keep a connection while it waits for its lock. */
+  readonly mayWaitForLocks: boolean
   /** How long to wait before a job is tried again whose row somebody else held. */
   readonly heldPauseMs: number
   /** Resolves with the answers, in the order of the keys. */
@@ -67,8 +69,6 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
   readonly #options: BatcherOptions<Op, Answer>
   readonly #results: JobResults<Op, Answer>
   readonly #lanes: Readonly<Record<LaneName, Lane<Op, Answer>>>
-  /** Whether the last batch of held jobs was one that waits for its lock. */
-  #wasPatient = true
 
   constructor(options: BatcherOptions<Op, Answer>, results: JobResults<Op, Answer>) {
     this.#options = options
@@ -97,10 +97,9 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
     const send = () => {
       lane.scheduled = false
       while (lane.freeSlots > 0 && lane.jobs.length > 0) {
-        // Who only looks whether a lock is free gets none where others stand in line. So every other time
-        // one held job stands in line as well.
-        const isPatient = name === 'held' && !this.#wasPatient
-        this.#wasPatient = isPatient
+        // A job that only polls never finds the lock free when others queue for it, so now and then one waits in
+        // line. By chance, as taking turns could fall in step with the verbs of the jobs.
+        const isPatient = name === 'held' && this.#options.mayWaitForLocks && Math.random() < 0.5
         const batch = this.#takeBatch(lane, isPatient ? 1 : this.#options.maxKeys)
         if (batch.length === 0) return
         lane.freeSlots--
@@ -168,12 +167,12 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
         // Again, without what the callers asked for whose time is over.
         for (const job of batch) this.#results.requeue(job, job.op as Op)
       } else if (batch.length > 1 && lockTimedOut && !passesOverHeld) {
-        await this.#send(batch, true)
+        await this.#resend(batch, true)
       } else if (batch.length > 1 && (lockTimedOut || isOfOneMember(error))) {
         // Halve the batch until the member at fault stands alone. The others succeed after few statements.
         const half = batch.length >> 1
-        await this.#send(batch.slice(0, half), passesOverHeld)
-        await this.#send(batch.slice(half), passesOverHeld)
+        await this.#resend(batch.slice(0, half), passesOverHeld)
+        await this.#resend(batch.slice(half), passesOverHeld)
       } else {
         for (const job of batch) {
           if (lockTimedOut) this.#retryHeld(job)
@@ -181,6 +180,15 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
         }
       }
     }
+  }
+
+  /** Without what callers asked for whose time is over by now. What is left can be of another verb. */
+  async #resend(batch: Job<Op, Answer>[], passesOverHeld: boolean): Promise<void> {
+    const verb = batch[0]?.op?.verb
+    const wanted = batch.filter((job) => this.#results.refresh(job))
+    for (const job of wanted) if (job.op?.verb !== verb) this.#results.requeue(job, job.op as Op)
+    const same = wanted.filter((job) => job.sent)
+    if (same.length > 0) await this.#send(same, passesOverHeld)
   }
 
   #retryHeld(job: Job<Op, Answer>): void {

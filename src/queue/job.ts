@@ -27,6 +27,11 @@ export interface Job<Op, Answer> {
 export interface JobResults<Op, Answer> {
   answer(job: Job<Op, Answer>, answer: Answer): void
   /**
+   * Leaves out what callers asked for whose time is over. To be asked before a job is sent another time.
+   * @returns whether anything is left to do
+   */
+  refresh(job: Job<Op, Answer>): boolean
+  /**
    * @param isOwnFault whether it came of what the job holds: of several operations folded into one, one may
    * succeed
    */

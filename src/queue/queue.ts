@@ -116,6 +116,7 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
 
   /** The same, and all writes that are submitted after it wait until it has ended. */
   runExclusive<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#isFull()) return Promise.reject(this.#options.busy())
     const running = this.after(task)
     this.#eras.beginAfter(running, (job) => this.#sendIfReady(job))
     return running
@@ -244,12 +245,22 @@ export class Queue<Op, Answer> implements JobResults<Op, Answer> {
     this.#setOp(job, folded)
   }
 
+  refresh(job: Job<Op, Answer>): boolean {
+    job.sent = false
+    this.#dropLate(job, this.#options.time.monotonicMs())
+    job.sent = job.callers.length > 0
+    return job.sent
+  }
+
   answer(job: Job<Op, Answer>, answer: Answer): void {
     this.#end(job, (caller) => caller.resolve(answer))
   }
 
   fail(job: Job<Op, Answer>, error: unknown, isOwnFault = false): void {
-    if (isOwnFault && job.era && job.callers.length > 1) {
+    if (isOwnFault && job.lostCallers) {
+      // It may be the fault of what they asked for.
+      this.requeue(job, job.op as Op)
+    } else if (isOwnFault && job.era && job.callers.length > 1) {
       // One after the other: what came before the operation at fault is done.
       const [first, ...rest] = job.callers
       job.callers = [first as Caller<Op, Answer>]

@@ -68,7 +68,9 @@ export class Table {
       return (time) => parametersOf(statement, batch, now(), time)
     }
     const effectUntil = verb === 'get' ? batch.until : batch.effectUntil
-    return this.#send(pick, parameters, batch.until, (rows) => answersOf(batch, rows), effectUntil)
+    const isSplittable = batch.keys.length > 1
+    const read = (rows: Columns[]) => answersOf(batch, rows)
+    return this.#send(pick, parameters, batch.until, read, effectUntil, isSplittable)
   }
 
   /** @throws StoreError */
@@ -96,12 +98,15 @@ export class Table {
     until: number,
     read: (rows: Columns[]) => T,
     effectUntil = until,
+    isSplittable = false,
   ): Promise<T> {
     if (this.#settings.createTableIfMissing) await this.#createOnce(until)
     const all = this.#statements
     const statement = pick(all)
     try {
-      return read(await this.#pool.query(statement.text, parameters(statement), until, effectUntil))
+      return read(
+        await this.#pool.query(statement.text, parameters(statement), until, effectUntil, isSplittable),
+      )
     } catch (error) {
       const code = codeOf(error)
       // The table was dropped. The next operation creates it again, if that is wanted.
@@ -109,7 +114,8 @@ export class Table {
       if (code === 'STORE_MISMATCH') this.#pool.replace()
       if (isOfSidType(code) || code === 'STORE_MISMATCH') {
         await this.#askSidType(until)
-        if (this.#statements !== all) return this.#send(pick, parameters, until, read, effectUntil)
+        if (this.#statements !== all)
+          return this.#send(pick, parameters, until, read, effectUntil, isSplittable)
       }
       if (this.#sidType && isRefusedSid(code)) throw sidRefused(error as StoreError, this.#sidType)
       throw error

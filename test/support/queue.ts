@@ -20,6 +20,7 @@ export function backend(options: Partial<QueueOptions<Op> & BatcherOptions<Op, s
     maxKeys: 3,
     maxSize: 100,
     heldPauseMs: 5,
+    mayWaitForLocks: true,
     maxWaiting: { callers: 1000, weight: 1000 },
     isRead: (op) => op.verb === 'read',
     weigh: (op) => op.weight ?? 1,

@@ -396,3 +396,97 @@ test('idle resolves when reads have ended too', async () => {
   await reading
   await done
 })
+
+test('a part of a batch that is sent again leaves out what was asked for by callers whose time is over', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({ time, timeoutMs: 100 })
+  const way = queue.submit('way', { verb: 'append' }).catch(() => {})
+  await tick()
+  const late = failure(queue.submit('a', { verb: 'append', text: 'late' }))
+  const other = failure(queue.submit('b', { verb: 'append', text: 'other' }))
+  await time.pass(50)
+  const later = queue.submit('a', { verb: 'append', text: 'later' })
+  const behind = queue.submit('c', { verb: 'append', text: 'c' })
+  sent[0]?.end()
+  await way
+  await tick()
+  assert.deepEqual(sent[1]?.batch.keys, ['a', 'b', 'c'])
+  await time.pass(55)
+  await Promise.all([late, other])
+  sent[1]?.fail(new Error('member'))
+  for (let i = 2; i < 6; i++) {
+    await tick()
+    sent[i]?.end()
+  }
+  await Promise.all([later, behind])
+  const texts = sent.slice(2).flatMap(({ batch }) => batch.ops.map((op) => op.text))
+  assert.deepEqual(texts.sort(), ['c', 'later'])
+})
+
+test('what is left is sent apart where it is of another verb', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({
+    time,
+    timeoutMs: 100,
+    fold: (a, b) => (a.verb === 'append' && b.verb === 'other' ? { ...a } : undefined),
+  })
+  const way = queue.submit('way', { verb: 'append' }).catch(() => {})
+  await tick()
+  const late = failure(queue.submit('a', { verb: 'append', text: 'late' }))
+  await time.pass(50)
+  const later = queue.submit('a', { verb: 'other', text: 'later' })
+  const behind = queue.submit('c', { verb: 'append', text: 'c' })
+  sent[0]?.end()
+  await way
+  await tick()
+  await time.pass(55)
+  await late
+  sent[1]?.fail(new Error('locked'))
+  for (let i = 2; i < 6; i++) {
+    await tick()
+    sent[i]?.end()
+  }
+  await Promise.all([later, behind])
+  assert.deepEqual(
+    sent
+      .slice(2)
+      .map(({ batch }) => batch.ops.map((op) => op.text).join())
+      .sort(),
+    ['c', 'later'],
+  )
+})
+
+test('an error of a batch is not told to a caller who was not tried without those whose time is over', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({ time, timeoutMs: 100 })
+  const way = queue.submit('way', { verb: 'append' }).catch(() => {})
+  await tick()
+  const late = failure(queue.submit('a', { verb: 'append', text: 'bad' }))
+  await time.pass(50)
+  const later = queue.submit('a', { verb: 'append', text: 'good' })
+  sent[0]?.end()
+  await way
+  await tick()
+  await time.pass(55)
+  await late
+  sent[1]?.fail(new Error('member'))
+  await tick()
+  sent[2]?.end()
+  await later
+  assert.equal(sent[2]?.batch.ops[0]?.text, 'good')
+})
+
+test('a task for all keys that is refused lets later ones wait for earlier writes all the same', async () => {
+  const { queue, sent } = backend({ maxWaiting: { callers: 1, weight: 1000 } })
+  const write = queue.submit('a', { verb: 'append' })
+  assert.equal((await failure(queue.runExclusive(async () => {}))).message, 'busy')
+  await tick()
+  let idle = false
+  const done = queue.settled().then(() => {
+    idle = true
+  })
+  await tick()
+  assert.equal(idle, false)
+  sent[0]?.end()
+  await Promise.all([write, done])
+})
