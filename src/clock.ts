@@ -57,14 +57,24 @@ export function pause(delayMs: number): Promise<void> {
 
 const TIMERS = Object.keys(real) as (keyof typeof real)[]
 
+/** Whether the global timers are the real ones. Without a loop, as it is asked at every event of a socket. */
+export function areTimersReal(): boolean {
+  return (
+    globalThis.setTimeout === real.setTimeout &&
+    globalThis.setImmediate === real.setImmediate &&
+    globalThis.clearTimeout === real.clearTimeout &&
+    globalThis.clearImmediate === real.clearImmediate
+  )
+}
+
 /**
  * Runs the work with the real timers as the global ones, for the driver, which uses those: a fake
  * `setImmediate` would keep what it writes.
  * @param work must be synchronous, so that nobody else sees the change
  */
 export function withRealTimers<T>(work: () => T): T {
+  if (areTimersReal()) return work()
   const replaced = TIMERS.filter((name) => globalThis[name] !== real[name])
-  if (replaced.length === 0) return work()
   const fakes = replaced.map((name) => [name, globalThis[name]] as const)
   for (const name of replaced) Reflect.set(globalThis, name, real[name])
   try {

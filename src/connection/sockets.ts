@@ -4,7 +4,7 @@
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { isNativeError } from 'node:util/types'
-import { soon, sparingFakeImmediates, withRealTimers } from '../clock.ts'
+import { areTimersReal, soon, sparingFakeImmediates, withRealTimers } from '../clock.ts'
 import { ConnectionError } from '../errors.ts'
 
 // The types of all messages that the server can send to the store. Some others make the driver (3.4.9) throw
@@ -39,9 +39,11 @@ export function checked(socket: Socket): Socket {
  * replaced.
  */
 function withRealTimersInListeners(socket: Socket): Socket {
-  const emit = socket.emit.bind(socket) as (...args: unknown[]) => boolean
-  socket.emit = (...args: unknown[]) =>
-    withRealTimers(() => (args[0] === 'close' ? sparingFakeImmediates(() => emit(...args)) : emit(...args)))
+  const emit = socket.emit as (...args: unknown[]) => boolean
+  socket.emit = function (this: Socket, ...args: unknown[]) {
+    if (args[0] === 'close') return withRealTimers(() => sparingFakeImmediates(() => emit.apply(this, args)))
+    return areTimersReal() ? emit.apply(this, args) : withRealTimers(() => emit.apply(this, args))
+  }
   return socket
 }
 
