@@ -23,8 +23,8 @@ type Request = Parameters<Store['createSession']>[0]
  * - a SQLSTATE, or a code of the network or the driver such as `ECONNREFUSED`.
  *
  * Methods that take a sid also fail with `STORE_SID` if it is not a non-empty, well-formed string without
- * NUL. Other codes are named at their methods. No error contains a sid, session data or a credential, but what
- * a `ttl` function throws passes as it is.
+ * NUL. Other codes are named at their methods. No error contains a sid, session data or a credential, but
+ * what a `ttl` function throws passes as it is.
  */
 export interface PostgresStore extends Store {
   /**

@@ -97,8 +97,8 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
     const send = () => {
       lane.scheduled = false
       while (lane.freeSlots > 0 && lane.jobs.length > 0) {
-        // A job that only polls never finds the lock free when others queue for it, so now and then one waits in
-        // line. By chance, as taking turns could fall in step with the verbs of the jobs.
+        // A job that only polls never finds the lock free when others queue for it, so now and then one waits
+        // in line. By chance, as taking turns could fall in step with the verbs of the jobs.
         const isPatient = name === 'held' && this.#options.mayWaitForLocks && Math.random() < 0.5
         const batch = this.#takeBatch(lane, isPatient ? 1 : this.#options.maxKeys)
         if (batch.length === 0) return
