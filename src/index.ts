@@ -3,6 +3,7 @@
 import type { Store } from 'express-session'
 import { type PostgresStoreClass, storeClass } from './store.ts'
 
+export type { DestroyEvent, ExpireEvent } from './events.ts'
 export type { ConObject, Options, Serializer } from './options.ts'
 export type { Callback } from './outcome.ts'
 export type { Entry } from './session/entries.ts'

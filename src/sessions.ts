@@ -5,10 +5,14 @@
 import type { SessionData } from 'express-session'
 import { now } from './clock.ts'
 import { closed, codeOf, timedOut } from './errors.ts'
+import type { Events } from './events.ts'
 import { type OperationQueue, operationQueue } from './operation-queue.ts'
-import { replaceOf, storedText } from './session/conflicts.ts'
+import { insertOf, replaceOf, storedText } from './session/conflicts.ts'
+import { thisSecond } from './session/creation.ts'
 import { type Entry, type EntrySource, entries } from './session/entries.ts'
+import { expiredTeller } from './session/expired.ts'
 import { expireAt } from './session/expiry.ts'
+import { beginning, creationOf, encodeWithCreation, touchOf, withinLifetime } from './session/lifetime.ts'
 import { type Loaded, LoadedSessions } from './session/loaded.ts'
 import { logouts } from './session/logouts.ts'
 import { Reader } from './session/reader.ts'
@@ -27,6 +31,7 @@ const ROWS_AT_A_TIME = 200
 
 export class Sessions {
   readonly #settings: Settings
+  readonly #events: Events
   /** Whether saves are compared with what the row holds. Only then are the texts of loaded sessions kept. */
   readonly #compares: boolean
   readonly #table: Table
@@ -39,13 +44,20 @@ export class Sessions {
   #closing: Promise<void> | undefined
 
   /** Opens no connection yet. @throws TypeError for an instance or address that cannot be used */
-  constructor(settings: Settings) {
+  constructor(settings: Settings, events: Events) {
     this.#settings = settings
+    this.#events = events
     this.#compares = settings.onConflict !== 'overwrite'
     this.#table = new Table(settings)
     // Failed prunes are not reported while no server can be reached: the pool has reported that already.
     const errorLog: Settings['errorLog'] = (...failure) => this.#table.isAway || settings.errorLog(...failure)
-    this.#pruner = new Pruner({ ...settings, errorLog }, deletes(this.#table))
+    this.#pruner = new Pruner(
+      { ...settings, errorLog },
+      deletes(this.#table, {
+        isPresent: () => events.hasListener('expire'),
+        tell: expiredTeller(settings, events),
+      }),
+    )
     this.#reader = new Reader(settings, this.#loaded)
     this.#queue = operationQueue(settings, this.#table, () => this.#reader.usualLength)
   }
@@ -76,43 +88,66 @@ export class Sessions {
    */
   async set(sid: string, session: SessionData): Promise<void> {
     this.#admit(sid)
-    const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count)
-    const expire = expireAt(session, sid, this.#settings.ttl)
+    const settings = this.#settings
+    const fresh = settings.maxLifetime === undefined ? undefined : beginning()
+    const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count, fresh)
+    const created = (loaded?.creation ?? fresh)?.at
+    const expire = withinLifetime(expireAt(session, sid, settings.ttl), created, settings)
     const mayInsert = !loaded || this.#mayBeMissing(loaded)
     const aliveAt = mayInsert ? 0 : now()
-    const operationOf = (sess: string): Operation =>
-      loaded && this.#compares
-        ? replaceOf(loaded, { sess, expire, aliveAt }, () => this.#mayBeMissing(loaded))
-        : { verb: mayInsert ? 'upsert' : 'update', sess, expire, aliveAt }
-    const text = encode(session, this.#settings.serializer)
+    const mayBeMissing = () => !loaded || this.#mayBeMissing(loaded)
+    const operationOf = (sess: string): Operation => {
+      if (loaded && this.#compares) return replaceOf(loaded, { sess, expire, aliveAt }, mayBeMissing)
+      if (fresh && !loaded?.expire) return insertOf({ sess, expire, aliveAt }, mayBeMissing)
+      return { verb: mayInsert ? 'upsert' : 'update', sess, expire, aliveAt }
+    }
+    const text =
+      created === undefined
+        ? encode(session, settings.serializer)
+        : encodeWithCreation(session, created, settings)
     const operation = typeof text === 'string' ? operationOf(text) : text.then(operationOf)
     const answer = await this.#queue.submit(sid, operation)
     if (!loaded) return
     loaded.expire = expire
-    if (!this.#compares) return
     const row = storedText(answer)
-    if (row !== undefined) loaded.texts = { base: await text, row }
+    if (created !== undefined) {
+      // A row that was there already can be older than the session that was stored over it.
+      const isOther = row !== undefined && row !== (await text)
+      const at = isOther ? await creationOf(row, settings) : undefined
+      loaded.creation = { at: at ?? created, isStored: true }
+    }
+    if (this.#compares && row !== undefined) loaded.texts = { base: await text, row }
   }
 
   async touch(sid: string, session: SessionData): Promise<void> {
     this.#admit(sid)
-    if (this.#settings.disableTouch) return
+    const settings = this.#settings
     const loaded = this.#loaded.of(session, sid)
-    const expire = expireAt(session, sid, this.#settings.ttl)
+    const creation = loaded?.creation
+    // Whether the row has to be read before it is touched, or has to learn when its session was created.
+    const isUnknown = settings.maxLifetime !== undefined && !creation?.isStored
+    if (settings.disableTouch && !(loaded && isUnknown)) return
+    const wanted = settings.disableTouch && loaded ? loaded.expire : expireAt(session, sid, settings.ttl)
+    const expire = withinLifetime(wanted, creation?.at, settings)
     // For a short session fewer touches are left out, so that it does not expire while it is in use.
-    const interval = Math.min(this.#settings.touchInterval, (expire - now()) / 10)
-    if (loaded && Math.abs(expire - loaded.expire) < interval) return
+    const interval = Math.min(settings.touchInterval, (expire - now()) / 10)
+    if (loaded && !isUnknown && Math.abs(expire - loaded.expire) < interval) return
     // A row that was alive when it was loaded can still be touched if it expired during this request.
     const aliveAt = Math.min(now(), Math.floor(loaded?.expire || Number.POSITIVE_INFINITY))
-    await this.#queue.submit(sid, { verb: 'touch', expire, aliveAt })
+    const touch = { verb: 'touch', expire, aliveAt } as const
+    const at = creation?.at ?? thisSecond()
+    await this.#queue.submit(sid, isUnknown ? touchOf(touch, at, settings) : touch)
     // A new session whose first save failed stays new, as a touch stores nothing.
-    if (loaded?.expire) loaded.expire = expire
+    if (!loaded?.expire) return
+    loaded.expire = expire
+    if (isUnknown) loaded.creation = { at, isStored: true }
   }
 
   async destroy(sid: string): Promise<void> {
     this.#admit(sid)
     logouts.add(sid)
     await this.#queue.submit(sid, { verb: 'destroy' })
+    this.#events.tell('destroy', { sid })
   }
 
   /** Lets the session that express-session has made of a loaded one count as loaded, too. */
@@ -155,6 +190,7 @@ export class Sessions {
       })
       // Once more, for the sessions that were read while it waited.
       .finally(() => logouts.addAll())
+    this.#events.tell('destroy', { sid: undefined })
   }
 
   async prune(): Promise<number> {

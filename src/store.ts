@@ -2,6 +2,7 @@
 // promise. Must not know how a session is stored.
 
 import type { Session, SessionData, Store } from 'express-session'
+import { Events, type StoreEvents } from './events.ts'
 import type { Options } from './options.ts'
 import { type Callback, deliver, type Work } from './outcome.ts'
 import type { Entry } from './session/entries.ts'
@@ -107,6 +108,25 @@ export interface PostgresStore extends Store {
   entries(): AsyncGenerator<Entry, void, undefined>
 
   /**
+   * - `'expire'`, with `{ sid, session }`: a prune of this store, by its timer or by `pruneSessions`, has
+   *   deleted a session that had expired. `session` is as it was stored, and null if it cannot be read. The
+   *   listener runs in no request's async context. Deleted rows are read only while there is a listener.
+   * - `'destroy'`, with `{ sid }`: a call for the session to be destroyed has succeeded, whether there was a
+   *   row or not. After `clear()` the `sid` is undefined. The listener runs in the context of that call,
+   *   before it is answered.
+   *
+   * Nobody is told of rows that are deleted by SQL or by another store. What a listener throws, or a promise
+   * that it returns rejects with, goes to `errorLog`. `'connect'` and `'disconnect'` are never emitted.
+   * @example
+   * store.on('expire', ({ sid, session }) => removeUploads(session?.uploads))
+   */
+  on<Name extends keyof StoreEvents>(event: Name, listener: (event: StoreEvents[Name]) => unknown): this
+  on(event: string | symbol, listener: (...values: any[]) => void): this
+  /** As `on`, for the next such event only. */
+  once<Name extends keyof StoreEvents>(event: Name, listener: (event: StoreEvents[Name]) => unknown): this
+  once(event: string | symbol, listener: (...values: any[]) => void): this
+
+  /**
    * Creates the table and its index if the table does not exist. Any number of processes can do so at once.
    */
   createTable(): Promise<void>
@@ -132,7 +152,7 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
     constructor(options: Options = {}) {
       super(options)
       const settings = parseOptions(options)
-      this.#sessions = new Sessions(settings)
+      this.#sessions = new Sessions(settings, new Events(this, settings.errorLog))
       this.#errorLog = settings.errorLog
     }
 

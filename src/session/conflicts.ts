@@ -6,18 +6,19 @@
 //            there is no row                 -> insert if it may have expired; otherwise it was destroyed
 //   insert:  there was no row                -> stored
 //            there is one                    -> replace, or for a new session upsert
+//
+// With `maxLifetime` a first save does the same, whatever `onConflict` is: see lifetime.ts.
 
 import { conflict } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
-import type { Operation, Replace } from '../table/operations.ts'
+import { type Operation, type Replace, UNKNOWN } from '../table/operations.ts'
 import type { Answer } from '../table/results.ts'
+import { isSameSession, type LifetimeSettings, overRow } from './lifetime.ts'
 import type { Loaded } from './loaded.ts'
 import { merge } from './merge.ts'
 import { encode, parse } from './text.ts'
 
-// No row holds this text, as it is not JSON. A replace of it changes nothing, and its answer says what the
-// row holds.
-const UNKNOWN = ' '
+type ConflictSettings = Pick<Settings, 'onConflict'> & LifetimeSettings
 
 const never = () => false
 
@@ -41,6 +42,21 @@ export function replaceOf(
   }
 }
 
+/** The first operation of a save that stores whatever there is, and only has to know how old the row is. */
+export function insertOf(
+  save: Pick<Replace, 'sess' | 'expire' | 'aliveAt'>,
+  mayBeMissing: () => boolean,
+): Replace {
+  return {
+    ...save,
+    verb: 'insert',
+    was: UNKNOWN,
+    mine: save.sess,
+    lastKnownTexts: () => undefined,
+    mayBeMissing,
+  }
+}
+
 /** The text of the row that a save has just stored. Undefined if a destroy was folded over the save. */
 export function storedText(answer: Answer): string | undefined {
   return answer && answer.length > 1 ? (answer.at(-1) as string) : undefined
@@ -50,12 +66,13 @@ export function storedText(answer: Answer): string | undefined {
 export function followUp(
   op: Replace,
   answer: Answer,
-  settings: Pick<Settings, 'onConflict' | 'serializer'>,
+  settings: ConflictSettings,
 ): Promise<Operation> | undefined {
   // The row exists. If it is missing at the next attempt, it was destroyed.
   const ofExisting: Replace = { ...op, verb: 'replace', mayBeMissing: never }
   if (op.verb === 'insert') {
     if (answer) return undefined
+    if (settings.maxLifetime !== undefined) return Promise.resolve({ ...op, verb: 'replace' })
     const { mine: sess, expire, aliveAt } = op
     // A new session is stored whatever the row holds.
     return Promise.resolve(op.lastKnownTexts() ? ofExisting : { verb: 'upsert', sess, expire, aliveAt })
@@ -63,24 +80,32 @@ export function followUp(
   if (!answer) return op.mayBeMissing() ? Promise.resolve({ ...op, verb: 'insert' }) : undefined
   // A row that holds what was expected and still was not replaced is kept as it is by a trigger or a policy.
   if (answer[1] === 'true' || answer[2] === op.was) return undefined
-  return replaceAfterConflict(ofExisting, answer[2] as string, settings)
+  const row = answer[2] as string
+  return op.onRow ? op.onRow(row) : replaceAfterConflict(ofExisting, row, settings)
 }
 
 /** @param row the text that the row holds, which is not the expected one */
 async function replaceAfterConflict(
   op: Replace,
   row: string,
-  { onConflict, serializer }: Pick<Settings, 'onConflict' | 'serializer'>,
+  settings: ConflictSettings,
 ): Promise<Operation> {
+  const { onConflict, serializer } = settings
   // Read only now: an earlier save of the same request may have ended meanwhile, which is no conflict.
   const texts = op.lastKnownTexts()
   const merges = onConflict === 'merge' && texts !== undefined
   if (!texts || (texts.row === row && (!merges || texts.base === row))) {
-    return { ...op, sess: op.mine, was: row }
+    return overRow({ ...op, sess: op.mine }, row, settings)
   }
-  if (!merges) throw conflict()
+  if (!merges) {
+    if (await isSameSession(texts.row, row, settings)) {
+      return overRow({ ...op, sess: op.mine }, row, settings)
+    }
+    throw conflict()
+  }
   const [base, mine, theirs] = await Promise.all(
     [texts.base, op.mine, row].map((text) => parse(text, serializer)),
   )
-  return { ...op, sess: await encode(merge(base!, mine!, theirs!), serializer), was: row }
+  const merged = await encode(merge(base!, mine!, theirs!), serializer)
+  return overRow({ ...op, sess: merged }, row, settings)
 }

@@ -1,6 +1,8 @@
 // Remembers which session objects came out of `get`, and what was known of their rows then. Promises that
 // nothing is added to the user's data. Must not know tables, statements or connections.
 
+import type { Creation } from './lifetime.ts'
+
 /** What this process knows of the row behind a session object. */
 export interface Loaded {
   readonly by: LoadedSessions
@@ -17,6 +19,8 @@ export interface Loaded {
    * text of the row at that time; the two differ after a merge.
    */
   texts: { readonly base: string; readonly row: string } | undefined
+  /** Undefined without `maxLifetime`. */
+  creation: Creation | undefined
 }
 
 /**
@@ -64,18 +68,25 @@ function isNew(session: unknown, sid: string): session is object {
 
 /** The loaded sessions of one store. */
 export class LoadedSessions {
-  remember(session: object, sid: string, expire: number, logouts: number, texts: Loaded['texts']): void {
-    LoadedTag.put(session, { by: this, sid, expire, logouts, texts })
+  remember(
+    session: object,
+    sid: string,
+    expire: number,
+    logouts: number,
+    texts: Loaded['texts'],
+    creation: Loaded['creation'],
+  ): void {
+    LoadedTag.put(session, { by: this, sid, expire, logouts, texts, creation })
   }
 
   /**
    * Lets a new session that express-session made for a request, and that is about to be stored, count as
    * loaded. Any other object does not, so that each `set` of it stores it.
    */
-  adopt(session: unknown, sid: string, logouts: number): Loaded | undefined {
+  adopt(session: unknown, sid: string, logouts: number, creation: Loaded['creation']): Loaded | undefined {
     // A session that another store has loaded stays that store's.
     if (LoadedTag.on(session) || !isNew(session, sid)) return undefined
-    this.remember(session, sid, 0, logouts, undefined)
+    this.remember(session, sid, 0, logouts, undefined, creation)
     return LoadedTag.on(session)
   }
 

@@ -19,6 +19,7 @@ export interface Settings {
   readonly createTableIfMissing: boolean
   readonly disableTouch: boolean
   readonly touchInterval: number
+  readonly maxLifetime: number | undefined
   readonly pruneSessionInterval: number | false
   readonly pruneSessionRandomizedInterval: (milliseconds: number) => number
   readonly errorLog: ErrorLog
@@ -53,6 +54,7 @@ export function parseOptions(options: Options = {}): Settings {
     createTableIfMissing: options.createTableIfMissing ?? false,
     disableTouch: options.disableTouch ?? false,
     touchInterval: options.touchInterval ?? 0,
+    maxLifetime: options.maxLifetime,
     pruneSessionInterval: options.pruneSessionInterval ?? 60,
     pruneSessionRandomizedInterval: randomizer(options.pruneSessionRandomizedInterval),
     errorLog: safeErrorLog(options.errorLog ?? logToConsole),

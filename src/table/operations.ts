@@ -14,6 +14,12 @@ export type Operation =
   | { readonly verb: 'touch'; readonly expire: number; readonly aliveAt: number }
   | { readonly verb: 'destroy' }
 
+/**
+ * No row holds this text, as it is not JSON. A replace of it changes nothing, and its answer says what the
+ * row holds.
+ */
+export const UNKNOWN = ' '
+
 /** `replace` updates the row if it still holds the text `was`. `insert` inserts the row if there is none. */
 export interface Replace {
   readonly verb: 'replace' | 'insert'
@@ -28,6 +34,8 @@ export interface Replace {
   lastKnownTexts(): { readonly base: string; readonly row: string } | undefined
   /** Whether the row can be missing without a logout, because it expired. */
   mayBeMissing(): boolean
+  /** What to do once the row is known to hold this text, if that is all that the operation is to find out. */
+  onRow?(row: string): Promise<Operation>
   readonly expire: number
   readonly aliveAt: number
 }

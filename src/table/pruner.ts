@@ -16,6 +16,8 @@ export interface Place {
 
 /** Deletes expired rows, a batch at a time. */
 export interface Deletes {
+  /** How many rows a batch may have at the moment. */
+  readonly maxRows?: number
   /**
    * Deletes up to `limit` rows in the order of their expiry. `count` is the number deleted, less than `found`
    * if a trigger keeps some. If the database refuses to delete one, as for a foreign key, none is deleted.
@@ -127,6 +129,7 @@ export class Pruner {
     let size = this.#batchSize
     let page: number | undefined = 0
     for (;;) {
+      size = Math.min(size, this.#deletes.maxRows ?? size)
       const batch = await this.#deletes.oldest(size, place)
       if ('refused' in batch) {
         page = undefined

@@ -4,7 +4,14 @@
 import { constant } from './names.ts'
 import { type Pieces, type Statement, statement } from './sql.ts'
 
-export type Pruning = 'prune' | 'prunePlain' | 'pruneNext' | 'prunePages' | 'prunePagesUnlocked'
+export type Pruning =
+  | 'prune'
+  | 'prunePlain'
+  | 'pruneReturning'
+  | 'prunePlainReturning'
+  | 'pruneNext'
+  | 'prunePages'
+  | 'prunePagesUnlocked'
 
 // The key of the advisory lock: an arbitrary number that is the same in every process.
 const PRUNE_LOCK = 1_936_028_531
@@ -23,8 +30,10 @@ export function pruning(
    * Deletes rows in the order of their expiry, after skipping the first `skip`, which cannot be deleted.
    * Returns the number of rows found, the number deleted, the latest expiry among those found, and how many
    * rows with that expiry were kept, as by a trigger.
+   * @param returns whether to return the sid and the text of each deleted row, too, in rows of their own with
+   *   their sid in the fifth column
    */
-  const prune = (condition: string) =>
+  const prune = (condition: string, returns = false) =>
     statement(
       ['now', 'limit', 'from', 'skip'],
       ($) => `
@@ -35,12 +44,14 @@ export function pruning(
         limit ${$.limit}::int offset ${$.skip}::int
         for update skip locked
       ), gone as (
-        delete from ${table} s using expired e where s.sid = e.sid returning s.expire
+        delete from ${table} s using expired e where s.sid = e.sid
+        returning s.expire${returns ? ', s.sid::text as sid, s.sess::text as sess' : ''}
       )
       select (select count(*) from expired)::text, (select count(*) from gone)::text, ${epoch},
         ((select count(*) from expired e where e.expire = s.expire) -
-          (select count(*) from gone g where g.expire = s.expire))::text
-      from (select max(e.expire) from expired e) as s(expire)`,
+          (select count(*) from gone g where g.expire = s.expire))::text${returns ? ', null, null' : ''}
+      from (select max(e.expire) from expired e) as s(expire)
+      ${returns ? 'union all select null, null, null, null, g.sid, g.sess from gone g' : ''}`,
     )
   /**
    * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns the
@@ -85,6 +96,9 @@ export function pruning(
 
     /** The same for a server without advisory locks. Processes that prune at once delete different rows. */
     prunePlain: prune(''),
+
+    pruneReturning: prune(`(select ${pruneLock}) and`, true),
+    prunePlainReturning: prune('', true),
 
     /** Returns the expiry of the first row that `prune` would find. */
     pruneNext: statement(

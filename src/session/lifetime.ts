@@ -1,0 +1,151 @@
+// The longest lifetime of a session (`maxLifetime`), counted from its creation. Promises that no text which
+// the store writes gives a session a later creation than its row has. Must not know how operations are sent.
+//
+// What the store does not know without the row: when a plain object's session was created, or a copy's. So
+// those are saved by an insert, and, where there is a row, by a replace that takes over the row's creation.
+// A touch of such an object reads the row first, too, and gives a row that has no creation the one it counts
+// from.
+
+import { isDeepStrictEqual } from 'node:util'
+import type { SessionData } from 'express-session'
+import type { Settings } from '../settings/settings.ts'
+import { type Operation, type Replace, UNKNOWN } from '../table/operations.ts'
+import { creationIn, removeCreation, thisSecond, withCreation } from './creation.ts'
+import { encode, parse, unserializable } from './text.ts'
+
+/** What is known of a session's creation. */
+export interface Creation {
+  /** In seconds since 1970. */
+  readonly at: number
+  /** Whether the row says so. Otherwise it counts from when the session was first loaded. */
+  readonly isStored: boolean
+}
+
+export type LifetimeSettings = Pick<Settings, 'maxLifetime' | 'serializer'>
+
+/** Of a session that is new, or that was there before it could say when it was created. */
+export function beginning(): Creation {
+  return { at: thisSecond(), isStored: false }
+}
+
+/** Takes the creation out of a session that was just parsed, before the app sees it. */
+export function takeCreation(session: SessionData): Creation {
+  const at = creationIn(session)
+  removeCreation(session)
+  return at === undefined ? beginning() : { at, isStored: true }
+}
+
+/**
+ * The expiry, but not later than the session's end.
+ * @param expire in seconds since 1970
+ * @param created undefined without a longest lifetime
+ */
+export function withinLifetime(
+  expire: number,
+  created: number | undefined,
+  { maxLifetime }: Pick<Settings, 'maxLifetime'>,
+): number {
+  if (created === undefined || maxLifetime === undefined) return expire
+  return Math.min(expire, Math.floor(created + maxLifetime))
+}
+
+// The serializers that were seen to keep the creation.
+const keepers = new WeakSet<Settings['serializer']>()
+
+/** The text of a session that says when it was created; a promise only if the serializer is async. */
+export function encodeWithCreation(
+  session: SessionData,
+  created: number,
+  { serializer }: LifetimeSettings,
+): string | Promise<string> {
+  // No session, and it cannot say anything.
+  if (typeof session !== 'object' || session === null || Array.isArray(session)) {
+    return encode(session, serializer)
+  }
+  const stringify = (each: SessionData) => serializer.stringify(withCreation(each, created))
+  const text = encode(session, { stringify })
+  if (keepers.has(serializer)) return text
+  // A serializer of the app may store only the keys that it knows. Then no session would ever end.
+  const check = async (stored: string) => {
+    const kept = await Promise.resolve(parse(stored, serializer)).then(creationIn, () => undefined)
+    if (kept !== created) {
+      throw unserializable('the `serializer` does not keep all top-level keys, as `maxLifetime` needs')
+    }
+    keepers.add(serializer)
+    return stored
+  }
+  return Promise.resolve(text).then(check)
+}
+
+/** Of a text; undefined if it does not say, or cannot be read. */
+export async function creationOf(
+  text: string,
+  { serializer }: LifetimeSettings,
+): Promise<number | undefined> {
+  try {
+    return creationIn(await parse(text, serializer))
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * A save that goes over a row, with the earlier one of both creations.
+ * @param row the text that the row holds
+ */
+export async function overRow(op: Replace, row: string, settings: LifetimeSettings): Promise<Replace> {
+  const replace = { ...op, was: row }
+  if (settings.maxLifetime === undefined) return replace
+  const created = await creationOf(row, settings)
+  const mine = await parse(op.sess, settings.serializer)
+  if (created === undefined || created >= (creationIn(mine) ?? Number.POSITIVE_INFINITY)) return replace
+  return {
+    ...replace,
+    sess: await encodeWithCreation(mine, created, settings),
+    expire: withinLifetime(op.expire, created, settings),
+  }
+}
+
+/** Whether two texts are the same session, whose creation only one of them may know. */
+export async function isSameSession(
+  one: string,
+  other: string,
+  { maxLifetime, serializer }: LifetimeSettings,
+): Promise<boolean> {
+  if (maxLifetime === undefined) return false
+  const [first, second] = await Promise.all([parse(one, serializer), parse(other, serializer)])
+  for (const session of [first, second]) removeCreation(session)
+  return isDeepStrictEqual(first, second)
+}
+
+/**
+ * A touch of a session whose creation is not known, or not stored. It reads the row, and stores the creation
+ * if the row has none.
+ * @param touch where to move the expiry
+ * @param created when the session was first loaded, if it was
+ */
+export function touchOf(
+  touch: Extract<Operation, { verb: 'touch' }>,
+  created: number,
+  settings: LifetimeSettings,
+): Replace {
+  const { expire, aliveAt } = touch
+  const op: Replace = {
+    verb: 'replace',
+    sess: UNKNOWN,
+    was: UNKNOWN,
+    mine: UNKNOWN,
+    lastKnownTexts: () => undefined,
+    mayBeMissing: () => false,
+    expire,
+    aliveAt,
+    async onRow(row) {
+      const session = await parse(row, settings.serializer)
+      const stored = creationIn(session)
+      const within = withinLifetime(expire, stored ?? created, settings)
+      if (stored !== undefined) return { ...touch, expire: within }
+      return { ...op, sess: await encodeWithCreation(session, created, settings), was: row, expire: within }
+    },
+  }
+  return op
+}
