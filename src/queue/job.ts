@@ -23,6 +23,15 @@ export interface Job<Op, Answer> {
   lostCallers: boolean
 }
 
+/** A job that waits in its chain for its operation, or for its turn. */
+export function newJob<Op, Answer>(
+  key: string,
+  callers: Caller<Op, Answer>[],
+  era: Job<Op, Answer>['era'],
+): Job<Op, Answer> {
+  return { key, op: undefined, weight: 0, callers, era, sent: false, held: false, lostCallers: false }
+}
+
 /** What the sender calls when it has tried to do a job. */
 export interface JobResults<Op, Answer> {
   answer(job: Job<Op, Answer>, answer: Answer): void

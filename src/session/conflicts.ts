@@ -7,12 +7,15 @@
 //   insert:  there was no row                -> stored
 //            there is one                    -> replace, or for a new session upsert
 //
-// With `maxLifetime` a first save does the same, whatever `onConflict` is: see lifetime.ts.
+// With `maxLifetime` a new session is always inserted, and replaced if there is a row, so that it takes over
+// the row's creation: see lifetime.ts.
 
+import { AsyncResource } from 'node:async_hooks'
 import { conflict } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
+import type { Answer } from '../table/answers.ts'
+import type { Replaced } from '../table/changes.ts'
 import { type Operation, type Replace, UNKNOWN } from '../table/operations.ts'
-import type { Answer } from '../table/results.ts'
 import { isSameSession, type LifetimeSettings, overRow } from './lifetime.ts'
 import type { Loaded } from './loaded.ts'
 import { merge } from './merge.ts'
@@ -32,6 +35,7 @@ export function replaceOf(
   mayBeMissing: () => boolean,
 ): Replace {
   const { texts } = loaded
+  const context = new AsyncResource('connect-postgres-simple')
   return {
     ...save,
     verb: !texts && mayBeMissing() ? 'insert' : 'replace',
@@ -39,27 +43,15 @@ export function replaceOf(
     mine: save.sess,
     lastKnownTexts: () => loaded.texts,
     mayBeMissing,
-  }
-}
-
-/** The first operation of a save that stores whatever there is, and only has to know how old the row is. */
-export function insertOf(
-  save: Pick<Replace, 'sess' | 'expire' | 'aliveAt'>,
-  mayBeMissing: () => boolean,
-): Replace {
-  return {
-    ...save,
-    verb: 'insert',
-    was: UNKNOWN,
-    mine: save.sess,
-    lastKnownTexts: () => undefined,
-    mayBeMissing,
+    inContext: (work) => context.runInAsyncScope(work),
   }
 }
 
 /** The text of the row that a save has just stored. Undefined if a destroy was folded over the save. */
 export function storedText(answer: Answer): string | undefined {
-  return answer && answer.length > 1 ? (answer.at(-1) as string) : undefined
+  if (!answer || answer.length === 1) return undefined
+  const [, , stored] = answer as Replaced
+  return stored
 }
 
 /** The operation that has to follow an answer before the save is complete, if any. */
@@ -79,9 +71,9 @@ export function followUp(
   }
   if (!answer) return op.mayBeMissing() ? Promise.resolve({ ...op, verb: 'insert' }) : undefined
   // A row that holds what was expected and still was not replaced is kept as it is by a trigger or a policy.
-  if (answer[1] === 'true' || answer[2] === op.was) return undefined
-  const row = answer[2] as string
-  return op.onRow ? op.onRow(row) : replaceAfterConflict(ofExisting, row, settings)
+  const [, isReplaced, stored] = answer as Replaced
+  if (isReplaced === 'true' || stored === op.was) return undefined
+  return op.inContext(() => op.onRow?.(stored) ?? replaceAfterConflict(ofExisting, stored, settings))
 }
 
 /** @param row the text that the row holds, which is not the expected one */

@@ -1,15 +1,10 @@
 // The longest lifetime of a session (`maxLifetime`), counted from its creation. Promises that no text which
 // the store writes gives a session a later creation than its row has. Must not know how operations are sent.
-//
-// What the store does not know without the row: when a plain object's session was created, or a copy's. So
-// those are saved by an insert, and, where there is a row, by a replace that takes over the row's creation.
-// A touch of such an object reads the row first, too, and gives a row that has no creation the one it counts
-// from.
 
 import { isDeepStrictEqual } from 'node:util'
 import type { SessionData } from 'express-session'
 import type { Settings } from '../settings/settings.ts'
-import { type Operation, type Replace, UNKNOWN } from '../table/operations.ts'
+import type { Replace } from '../table/operations.ts'
 import { creationIn, removeCreation, thisSecond, withCreation } from './creation.ts'
 import { encode, parse, unserializable } from './text.ts'
 
@@ -116,36 +111,4 @@ export async function isSameSession(
   const [first, second] = await Promise.all([parse(one, serializer), parse(other, serializer)])
   for (const session of [first, second]) removeCreation(session)
   return isDeepStrictEqual(first, second)
-}
-
-/**
- * A touch of a session whose creation is not known, or not stored. It reads the row, and stores the creation
- * if the row has none.
- * @param touch where to move the expiry
- * @param created when the session was first loaded, if it was
- */
-export function touchOf(
-  touch: Extract<Operation, { verb: 'touch' }>,
-  created: number,
-  settings: LifetimeSettings,
-): Replace {
-  const { expire, aliveAt } = touch
-  const op: Replace = {
-    verb: 'replace',
-    sess: UNKNOWN,
-    was: UNKNOWN,
-    mine: UNKNOWN,
-    lastKnownTexts: () => undefined,
-    mayBeMissing: () => false,
-    expire,
-    aliveAt,
-    async onRow(row) {
-      const session = await parse(row, settings.serializer)
-      const stored = creationIn(session)
-      const within = withinLifetime(expire, stored ?? created, settings)
-      if (stored !== undefined) return { ...touch, expire: within }
-      return { ...op, sess: await encodeWithCreation(session, created, settings), was: row, expire: within }
-    },
-  }
-  return op
 }

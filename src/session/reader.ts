@@ -3,7 +3,7 @@
 
 import type { SessionData } from 'express-session'
 import type { Settings } from '../settings/settings.ts'
-import type { Row } from '../table/results.ts'
+import type { Row } from '../table/row.ts'
 import { withExpiryOfRow } from './expiry.ts'
 import { takeCreation, withinLifetime } from './lifetime.ts'
 import type { Loaded, LoadedSessions } from './loaded.ts'

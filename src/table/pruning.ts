@@ -1,6 +1,8 @@
 // The statements that delete expired rows. Promises that none deletes a row that is alive, and that none
 // waits for a locked row longer than a millisecond. Must not know when they are sent, nor how often.
 
+import type { Columns } from '../connection/query.ts'
+import { mismatch } from '../errors.ts'
 import { constant } from './names.ts'
 import { type Pieces, type Statement, statement } from './sql.ts'
 
@@ -16,6 +18,41 @@ export type Pruning =
 // The key of the advisory lock: an arbitrary number that is the same in every process.
 const PRUNE_LOCK = 1_936_028_531
 
+/** What a row of `prune` or `prunePlain` says. */
+export const prunedOf = ([found, deleted, latest, kept]: Columns) => ({
+  found: Number(found),
+  deleted: Number(deleted),
+  /** The latest expiry among the rows found; null if there is none. */
+  latest,
+  /** How many rows with that expiry were kept, as by a trigger. */
+  kept: Number(kept),
+})
+
+/** The sid and the text of a row that was deleted. The text is null if the column is. */
+export type DeletedRow = readonly [sid: string, text: string | null]
+
+/**
+ * What the rows of `pruneReturning` or `prunePlainReturning` say: first what one of `prune` says, then the rows
+ * that were deleted.
+ * @throws StoreError STORE_MISMATCH if they are not as many as were deleted
+ */
+export function prunedRowsOf(rows: readonly Columns[]): { row: Columns; deletedRows: DeletedRow[] } {
+  const row = rows.find(([found]) => found !== null) ?? []
+  const others = rows.filter((each) => each !== row)
+  const isDeleted = ({ 4: sid }: Columns) => typeof sid === 'string'
+  if (others.length !== prunedOf(row).deleted || !others.every(isDeleted)) throw mismatch()
+  return { row, deletedRows: others.map(({ 4: sid, 5: text = null }) => [sid as string, text]) }
+}
+
+/** What a row of `prunePages` or `prunePagesUnlocked` says. */
+export const prunedPagesOf = ([deleted, isOurTurn, pages]: Columns) => ({
+  deleted: Number(deleted),
+  /** Whether this process got the advisory lock. */
+  isOurTurn: isOurTurn === 'true',
+  /** How many the table has; 0 if it cannot be read by pages: before PostgreSQL 14, or if partitioned. */
+  pages: Number(pages),
+})
+
 export function pruning(
   table: string,
   { seconds, epoch, setting }: Pieces,
@@ -27,11 +64,9 @@ export function pruning(
     `s.expire < ${seconds($.now)}
           and s.expire >= coalesce(${seconds(`nullif(${$.from}, '')`)}, '-infinity'::timestamptz)`
   /**
-   * Deletes rows in the order of their expiry, after skipping the first `skip`, which cannot be deleted.
-   * Returns the number of rows found, the number deleted, the latest expiry among those found, and how many
-   * rows with that expiry were kept, as by a trigger.
-   * @param returns whether to return the sid and the text of each deleted row, too, in rows of their own with
-   *   their sid in the fifth column
+   * Deletes rows in the order of their expiry, after the first `skip`, which cannot be deleted. Returns what
+   * `prunedOf` reads.
+   * @param returns whether to return the deleted rows, too: what `prunedRowsOf` reads
    */
   const prune = (condition: string, returns = false) =>
     statement(
@@ -54,9 +89,8 @@ export function pruning(
       ${returns ? 'union all select null, null, null, null, g.sid, g.sess from gone g' : ''}`,
     )
   /**
-   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns the
-   * number deleted, whether this process got the advisory lock, and the number of pages. That is 0 where the
-   * table cannot be read by pages: before PostgreSQL 14, and for a partitioned table.
+   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns what
+   * `prunedPagesOf` reads.
    * @param which makes the condition for the rows to delete from the condition for the expired rows on those
    *   pages
    */

@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { SessionOptions } from 'express-session'
-import type { Options } from '../../src/options.ts'
-import type { PostgresStore } from '../../src/store.ts'
+import type { Options, PostgresStore } from '../../src/index.ts'
 import { type App, browser, serve, versions } from '../support/app.ts'
 import { database, tableSql } from '../support/database.ts'
 import { codeIn } from '../support/paper.ts'
