@@ -14,13 +14,16 @@ export function thisSecond(): number {
   return Math.floor(Date.now() / 1000)
 }
 
-/**
- * In seconds since 1970. Undefined if the session does not say, or says what cannot be: a time to come would
- * give it more than its time.
- */
-export function creationIn(session: SessionData): number | undefined {
+/** In seconds since 1970, whatever it is. Undefined if the session does not say. */
+export function statedCreation(session: SessionData): number | undefined {
   const created: unknown = Object.hasOwn(session, CREATED) ? Reflect.get(session, CREATED) : undefined
-  return Number.isFinite(created) && (created as number) <= thisSecond() ? (created as number) : undefined
+  return Number.isFinite(created) ? (created as number) : undefined
+}
+
+/** The same, unless it is still to come: that would give the session more than its time. */
+export function creationIn(session: SessionData): number | undefined {
+  const created = statedCreation(session)
+  return created !== undefined && created <= thisSecond() ? created : undefined
 }
 
 /** Takes it out of an object that was just parsed, before the app sees it. */

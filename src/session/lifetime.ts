@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { SessionData } from 'express-session'
 import type { Settings } from '../settings/settings.ts'
 import type { Replace } from '../table/operations.ts'
-import { creationIn, removeCreation, thisSecond, withCreation } from './creation.ts'
+import { creationIn, removeCreation, statedCreation, thisSecond, withCreation } from './creation.ts'
 import { encode, parse, unserializable } from './text.ts'
 
 /** What is known of a session's creation. */
@@ -62,8 +62,8 @@ export function encodeWithCreation(
   if (keepers.has(serializer)) return text
   // A serializer of the app may store only the keys that it knows. Then no session would ever end.
   const check = async (stored: string) => {
-    const kept = await Promise.resolve(parse(stored, serializer)).then(creationIn, () => undefined)
-    if (kept !== created) {
+    const isKept = (kept: SessionData) => statedCreation(kept) === created
+    if (!(await Promise.resolve(parse(stored, serializer)).then(isKept, () => false))) {
       throw unserializable('the `serializer` does not keep all top-level keys, as `maxLifetime` needs')
     }
     keepers.add(serializer)
@@ -91,24 +91,31 @@ export async function creationOf(
 export async function overRow(op: Replace, row: string, settings: LifetimeSettings): Promise<Replace> {
   const replace = { ...op, was: row }
   if (settings.maxLifetime === undefined) return replace
-  const created = await creationOf(row, settings)
-  const mine = await parse(op.sess, settings.serializer)
-  if (created === undefined || created >= (creationIn(mine) ?? Number.POSITIVE_INFINITY)) return replace
+  const mine = statedCreation(await parse(op.mine, settings.serializer))
+  // Only what is no session does not say it.
+  if (mine === undefined) return replace
+  const created = Math.min(mine, (await creationOf(row, settings)) ?? mine)
+  const session = await parse(op.sess, settings.serializer)
+  if (statedCreation(session) === created) return replace
   return {
     ...replace,
-    sess: await encodeWithCreation(mine, created, settings),
+    sess: await encodeWithCreation(session, created, settings),
     expire: withinLifetime(op.expire, created, settings),
   }
 }
 
-/** Whether two texts are the same session, whose creation only one of them may know. */
+/** Whether two texts are the same session, whose creation only one of them may say. */
 export async function isSameSession(
   one: string,
   other: string,
   { maxLifetime, serializer }: LifetimeSettings,
 ): Promise<boolean> {
   if (maxLifetime === undefined) return false
-  const [first, second] = await Promise.all([parse(one, serializer), parse(other, serializer)])
-  for (const session of [first, second]) removeCreation(session)
-  return isDeepStrictEqual(first, second)
+  try {
+    const [first, second] = await Promise.all([parse(one, serializer), parse(other, serializer)])
+    for (const session of [first, second]) removeCreation(session)
+    return isDeepStrictEqual(first, second)
+  } catch {
+    return false
+  }
 }

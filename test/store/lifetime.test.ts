@@ -145,6 +145,22 @@ test('what the app writes under the key is not stored, and does not prolong', ()
     near((await row(db.sql, 'fresh'))[CREATED], seconds())
   }))
 
+test('a Session that the app makes of a plain object takes over the creation of its row, for every save', async () => {
+  for (const onConflict of ['overwrite', 'merge', 'error'] as const) {
+    await withStore({ ...at, onConflict }, async (store) => {
+      await putOld('made', 3000)
+      const made = store.createSession({ sessionID: 'made' } as any, sessionOf({}, 86_400))
+      for (const n of [1, 2]) {
+        await store.set('made', Object.assign(made, { n }))
+        const stored = await row(db.sql, 'made')
+        assert.equal(stored.n, n)
+        near(stored[CREATED], seconds() - 3000, `save ${n} with ${onConflict}`)
+        near(stored.inSeconds, 600)
+      }
+    })
+  }
+})
+
 test('as long as a row is there its creation counts, also when it has expired: then it stays dead', () =>
   withStore(at, async (store) => {
     for (const inSeconds of [-10, 600]) {
@@ -169,6 +185,17 @@ test('a row that holds what cannot be read is overwritten by a new session, whic
       const stored = await row(db.sql, 'odd')
       assert.equal(stored.text && stored['text'] !== undefined && (await store.get('odd')) !== null, true)
       near(stored[CREATED], seconds())
+    }
+  }))
+
+test('what is no session is stored as it is, with the option as without', () =>
+  withStore(at, async (store) => {
+    await store.set('array', [1] as unknown as SessionData)
+    assert.equal((await row(db.sql, 'array')).text, '[1]')
+    await store.set('array', [2] as unknown as SessionData)
+    assert.equal((await row(db.sql, 'array')).text, '[2]', 'over a row')
+    for (const none of [null, 'text', undefined] as unknown[]) {
+      assert.equal((await failure(store.set('array', none as SessionData))).code, 'STORE_SESSION')
     }
   }))
 
@@ -275,6 +302,29 @@ for (const onConflict of ['merge', 'error'] as const) {
       near(stored[CREATED], created)
     }))
 }
+
+test('a merge with a row that has lost the creation keeps it, and a clock that is set back refuses no save', () =>
+  withStore(
+    { ...at, onConflict: 'merge', serializer: { stringify: JSON.stringify, parse: JSON.parse } },
+    async (store) => {
+      await putOld('lost', 1000, 86_400, { n: 1 })
+      const loaded = (await store.get('lost')) as SessionData
+      await putRow(db.sql, 'without', {})
+      await db.sql`update session set sess = '{"cookie":{},"n":2}' where sid = 'lost'`
+      await later(-2000, () => store.set('lost', Object.assign(loaded, { m: 3 })))
+      const stored = await row(db.sql, 'lost')
+      assert.deepEqual([stored.n, stored.m], [2, 3])
+      near(stored[CREATED], seconds() - 1000)
+    },
+  ))
+
+test('a row that cannot be read is a conflict like any other', () =>
+  withStore({ ...at, onConflict: 'error' }, async (store) => {
+    await putOld('garbled', 10)
+    const loaded = (await store.get('garbled')) as SessionData
+    await db.sql`update session set sess = '7' where sid = 'garbled'`
+    assert.equal((await failure(store.set('garbled', loaded))).code, 'STORE_CONFLICT')
+  }))
 
 const mask = (text: string) => Buffer.from(text, 'utf8').toString('base64')
 const unmask = (text: string) => Buffer.from(text, 'base64').toString('utf8')
