@@ -5,6 +5,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { SessionData } from 'express-session'
 import type { DestroyEvent, ExpireEvent } from '../../src/index.ts'
 import { deletes } from '../../src/pruning/deletes.ts'
+import { prune } from '../../src/pruning/prune.ts'
 import { browser, serve } from '../support/app.ts'
 import { database, tableSql } from '../support/database.ts'
 import { failure } from '../support/failure.ts'
@@ -256,6 +257,29 @@ test('a server without advisory locks tells as well', async () => {
   } finally {
     await own.drop()
   }
+})
+
+test('no more than 100 rows are read at once, as their texts are in memory together', async () => {
+  const limits: number[] = []
+  const table = {
+    async query(_: string, values: () => { limit: number }) {
+      const { limit } = values()
+      limits.push(limit)
+      const deleted = limits.length < 4 ? limit : 0
+      const rows = Array.from({ length: deleted }, (_, i) => [null, null, null, null, `sid-${i}`, '{}'])
+      return [[String(deleted), String(deleted), '5', '0', null, null], ...rows]
+    },
+  } as unknown as Parameters<typeof deletes>[0]
+  let told = 0
+  const witness = {
+    isPresent: () => true,
+    async tell(rows: readonly unknown[]) {
+      told += rows.length
+    },
+  }
+  const options = { batchSize: 1000, isStopped: () => false, onRowsStay: () => assert.fail('none stays') }
+  const { total } = await prune(deletes(table, witness), { from: '', skip: 0 }, options)
+  assert.deepEqual([limits, total, told], [[100, 100, 100, 100], 300, 300])
 })
 
 test('rows that are not as many as were deleted are told to nobody', async () => {
