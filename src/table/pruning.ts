@@ -119,7 +119,7 @@ export function pruning(
     prunePages: prunePages((expired) => `${expired} and ${setting('lock_timeout', "'1ms'")}`),
 
     /**
-     * The same, but keeps rows that are locked. It locks the others first and finds them again by their
+     * The same, but skips held rows. It locks the others first and finds them again by their
      * `ctid`, which does not change while they are locked.
      */
     prunePagesUnlocked: prunePages(
