@@ -7,8 +7,8 @@ import type { Entry } from '../session/entries.ts'
 import type { Callback } from './outcome.ts'
 
 /**
- * Every method of express-session's store returns a promise if it gets no callback, and so do `ids` and
- * `pruneSessions`. A callback is called exactly once. `entries`, `createTable` and `close` take no callback.
+ * `entries`, `createTable` and `close` take no callback. The other methods return a promise if they get none.
+ * A callback is called exactly once.
  *
  * Every method but `close` can fail with:
  *

@@ -19,12 +19,19 @@ export type Pruning =
 const PRUNE_LOCK = 1_936_028_531
 
 /** What a row of `prune` or `prunePlain` says. */
-export const prunedOf = ([found, deleted, latest, kept]: Columns) => ({
+export interface Pruned {
+  found: number
+  deleted: number
+  /** The latest expiry among the rows found; null if there is none. */
+  latest: Columns[number]
+  /** How many rows with that expiry were kept, as by a trigger. */
+  kept: number
+}
+
+export const prunedOf = ([found, deleted, latest, kept]: Columns): Pruned => ({
   found: Number(found),
   deleted: Number(deleted),
-  /** The latest expiry among the rows found; null if there is none. */
-  latest,
-  /** How many rows with that expiry were kept, as by a trigger. */
+  latest: latest as Columns[number],
   kept: Number(kept),
 })
 
@@ -45,11 +52,17 @@ export function prunedRowsOf(rows: readonly Columns[]): { row: Columns; deletedR
 }
 
 /** What a row of `prunePages` or `prunePagesUnlocked` says. */
-export const prunedPagesOf = ([deleted, isOurTurn, pages]: Columns) => ({
-  deleted: Number(deleted),
+export interface PrunedPages {
+  deleted: number
   /** Whether this process got the advisory lock. */
-  isOurTurn: isOurTurn === 'true',
+  isOurTurn: boolean
   /** How many the table has; 0 if it cannot be read by pages: before PostgreSQL 14, or if partitioned. */
+  pages: number
+}
+
+export const prunedPagesOf = ([deleted, isOurTurn, pages]: Columns): PrunedPages => ({
+  deleted: Number(deleted),
+  isOurTurn: isOurTurn === 'true',
   pages: Number(pages),
 })
 
@@ -149,7 +162,7 @@ export function pruning(
     prunePages: prunePages((expired) => `${expired} and ${setting('lock_timeout', "'1ms'")}`),
 
     /**
-     * The same, but keeps rows that are locked. It locks the others first and finds them again by their
+     * The same, but skips held rows. It locks the others first and finds them again by their
      * `ctid`, which does not change while they are locked.
      */
     prunePagesUnlocked: prunePages(
