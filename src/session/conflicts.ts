@@ -64,16 +64,24 @@ export function followUp(
   const ofExisting: Replace = { ...op, verb: 'replace', mayBeMissing: never }
   if (op.verb === 'insert') {
     if (answer) return undefined
-    if (settings.maxLifetime !== undefined) return Promise.resolve({ ...op, verb: 'replace' })
+    if (settings.maxLifetime !== undefined) return Promise.resolve({ ...op, verb: 'replace', found: true })
     const { mine: sess, expire, aliveAt } = op
     // A new session is stored whatever the row holds.
     return Promise.resolve(op.lastKnownTexts() ? ofExisting : { verb: 'upsert', sess, expire, aliveAt })
   }
-  if (!answer) return op.mayBeMissing() ? Promise.resolve({ ...op, verb: 'insert' }) : undefined
+  if (!answer) return op.mayBeMissing() ? Promise.resolve(insertAgain(op)) : undefined
   // A row that holds what was expected and still was not replaced is kept as it is by a trigger or a policy.
   const [, isReplaced, stored] = answer as Replaced
   if (isReplaced === 'true' || stored === op.was) return undefined
   return op.inContext(() => op.onRow?.(stored) ?? replaceAfterConflict(ofExisting, stored, settings))
+}
+
+/** After the row was not there. */
+function insertAgain(op: Replace): Operation {
+  const { sess, expire, aliveAt } = op
+  // An insert has found a row, and now there is none. It was destroyed in between, or it is hidden by a policy,
+  // or a trigger keeps it from being inserted. Two statements that take turns could go on for ever.
+  return op.found ? { verb: 'upsert', sess, expire, aliveAt } : { ...op, verb: 'insert' }
 }
 
 /** @param row the text that the row holds, which is not the expected one */

@@ -26,7 +26,7 @@ import type { Callback } from './outcome.ts'
 export interface PostgresStore extends Store {
   /**
    * Reads a session, as a new object for every call. If its cookie has an expiry, it is set to the row's.
-   * Resolves with null if the row is absent or has expired. A locked row is read without waiting, as it was
+   * Resolves with null if the row is absent or has expired, or if the session is past `maxLifetime`. A locked row is read without waiting, as it was
    * before the other transaction.
    *
    * Fails with `STORE_SESSION` if the row cannot be read as a session.
@@ -42,14 +42,16 @@ export interface PostgresStore extends Store {
    * be absent because it expired, the session is stored again. Any other object is stored whatever there is.
    * If somebody else has locked the row, the save waits for it until the `timeout`.
    *
-   * Fails with `STORE_SESSION` if the session cannot be turned into text, with `STORE_TTL` if the `ttl`
+   * Fails with `STORE_SESSION` if the session cannot be turned into text, or if `maxLifetime` is set and the
+   * `serializer` drops keys, with `STORE_TTL` if the `ttl`
    * function returns no number, and with `STORE_CONFLICT` as the option `onConflict` says.
    */
   set(sid: string, session: SessionData): Promise<void>
   set(sid: string, session: SessionData, callback: Callback | undefined): void
 
   /**
-   * Moves the expiry of the row and changes nothing else. A row that is absent or has expired stays so, and
+   * Moves the expiry of the row and changes nothing else, except that with `maxLifetime` the row of a session
+   * that does not say when it was created learns it; if it cannot be read, that fails with `STORE_SESSION`. A row that is absent or has expired stays so, and
    * that is a success. A locked row is waited for until the `timeout`. Fails with `STORE_TTL` as `set` does.
    */
   touch(sid: string, session: SessionData): Promise<void>

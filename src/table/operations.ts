@@ -44,6 +44,8 @@ export interface Replace {
   lastKnownTexts(): { readonly base: string; readonly row: string } | undefined
   /** Whether the row can be missing without a logout, because it expired. */
   mayBeMissing(): boolean
+  /** Whether an insert of it was not done because there seemed to be a row. */
+  readonly found?: true
   /** What to do once the row is known to hold this text, if that is all that the operation is to find out. */
   onRow?(row: string): Promise<Operation>
   /** Runs work in the async context of the save, such as the user's serializer. */
