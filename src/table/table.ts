@@ -5,7 +5,7 @@
 import { inBackground, monotonicMs, now } from '../clock.ts'
 import type { Pool } from '../connection/pool.ts'
 import type { Columns, Parameters, TimeLeft } from '../connection/query.ts'
-import { codeOf, type StoreError, sidRefused } from '../errors.ts'
+import { codeOf, mismatch, type StoreError, sidRefused } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import { isOfSidType, isRefusedSid, UNDEFINED_TABLE } from '../sqlstate.ts'
 import { type Answer, answersOf } from './answers.ts'
@@ -68,6 +68,23 @@ export class Table {
 
   /** @throws StoreError */
   query(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns[]> {
+    return this.#queryByName(name, values, until, (rows) => rows)
+  }
+
+  /** Runs a statement that returns one row. @throws StoreError */
+  queryOne(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns> {
+    return this.#queryByName(name, values, until, ([row, ...others]) => {
+      if (!row || others.length > 0) throw mismatch()
+      return row
+    })
+  }
+
+  #queryByName<T>(
+    name: StatementName,
+    values: ValuesByName,
+    until: number,
+    read: (rows: Columns[]) => T,
+  ): Promise<T> {
     const parameters = (statement: Statement): Parameters => {
       return (time) => {
         const byName = values(time)
@@ -75,7 +92,7 @@ export class Table {
       }
     }
     const pick = (all: Statements) => all[name]
-    return this.#send(pick, parameters, until, (rows) => rows)
+    return this.#send(pick, parameters, until, read)
   }
 
   /**
@@ -129,8 +146,8 @@ export class Table {
 
   /** Runs a statement that returns one number. */
   async count(name: StatementName, values: ValuesByName, until: number): Promise<number> {
-    const [row] = await this.query(name, values, until)
-    return Number(row?.[0])
+    const [number] = await this.queryOne(name, values, until)
+    return Number(number)
   }
 
   createTable(until: number = this.deadline()): Promise<void> {
