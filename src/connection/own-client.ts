@@ -1,6 +1,6 @@
-// Runs statements on a connection of the store's own, which it opens when needed. Promises that each statement
-// ends by its deadline, and that none is sent on a connection that is known or likely to be lost. Must not
-// know the statements.
+// Runs statements on a connection of the store's own, which it opens when needed. Promises that each
+// statement ends by its deadline, and that none is sent on a connection that is known or likely to be lost.
+// Must not know the statements.
 
 import { startTimer, stopTimer } from '../clock.ts'
 import { ConnectionError, type Server } from '../errors.ts'

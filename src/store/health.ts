@@ -55,7 +55,7 @@ export async function health({ start, table, waiting, connections }: Checked): P
       sentAt = Date.now()
       return {}
     }
-    const [row = []] = await table.query('health', values, until)
+    const row = await table.queryOne('health', values, until)
     answeredMs = monotonicMs() - began
     const { clockMs, ...found } = healthOf(row)
     // Its clock was read about half way between the sending and the answer.

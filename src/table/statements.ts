@@ -1,6 +1,6 @@
-// Every statement on the table by name, except its creation. Promises that each takes and returns text only, so that no type
-// setting of the driver matters, and that each statement for a batch returns the sid with every row. Must not
-// know who sends them or why.
+// Every statement on the table by name, except its creation. Promises that each takes and returns text only,
+// so that no type setting of the driver matters, and that each statement for a batch returns the sid with
+// every row. Must not know who sends them or why.
 
 import { type Change, changes } from './changes.ts'
 import { healthStatement } from './health.ts'

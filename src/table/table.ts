@@ -5,7 +5,7 @@
 import { inBackground, monotonicMs, now } from '../clock.ts'
 import type { Pool, Request } from '../connection/pool.ts'
 import type { Columns, Parameters, TimeLeft } from '../connection/query.ts'
-import { codeOf, type StoreError, sidRefused } from '../errors.ts'
+import { codeOf, mismatch, type StoreError, sidRefused } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import { isOfSidType, isRefusedSid, UNDEFINED_TABLE } from '../sqlstate.ts'
 import { type Answer, answersOf } from './answers.ts'
@@ -79,6 +79,23 @@ export class Table {
 
   /** @throws StoreError */
   query(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns[]> {
+    return this.#queryByName(name, values, until, (rows) => rows)
+  }
+
+  /** Runs a statement that returns one row. @throws StoreError */
+  queryOne(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns> {
+    return this.#queryByName(name, values, until, ([row, ...others]) => {
+      if (!row || others.length > 0) throw mismatch()
+      return row
+    })
+  }
+
+  #queryByName<T>(
+    name: StatementName,
+    values: ValuesByName,
+    until: number,
+    read: (rows: Columns[]) => T,
+  ): Promise<T> {
     return this.#send({
       verb: name,
       pick: (all) => all[name],
@@ -89,7 +106,7 @@ export class Table {
         }
       },
       until,
-      read: (rows) => rows,
+      read,
     })
   }
 
@@ -135,8 +152,8 @@ export class Table {
 
   /** Runs a statement that returns one number. */
   async count(name: StatementName, values: ValuesByName, until: number): Promise<number> {
-    const [row] = await this.query(name, values, until)
-    return Number(row?.[0])
+    const [number] = await this.queryOne(name, values, until)
+    return Number(number)
   }
 
   createTable(until: number = this.deadline()): Promise<void> {

@@ -208,7 +208,7 @@ test('a listener may bind a span to the call, and the call goes on in the contex
         assert.equal(request.getStore(), 'mine')
         assert.equal(span.getStore(), undefined)
         await new Promise<void>((resolve, reject) => {
-          store.get('bound', () => {
+          void store.get('bound', () => {
             if (request.getStore() === 'mine' && span.getStore() === undefined) resolve()
             else reject(new Error('another context'))
           })
@@ -238,6 +238,7 @@ test('NODE_DEBUG=connect-postgres-simple prints the messages in lines, without s
   for (const start of [
     'operation verb=set',
     'operation verb=get',
+    'error="STORE_SID"',
     'batch verb=get',
     'connect server=',
     'prune ',

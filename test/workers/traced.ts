@@ -6,5 +6,6 @@ const store = new Store({ conString: process.env['URL_OF_TEST'] as string, prune
 const sid = process.env['SID_OF_TEST'] as string
 await store.set(sid, sessionOf({ word: 'hush' }))
 await store.get(sid)
+await store.get('').catch(() => {})
 await store.pruneSessions()
 await store.close()
