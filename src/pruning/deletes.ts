@@ -1,12 +1,13 @@
 // Deletes expired rows, a batch at a time, by the statements of the table. Promises that a refused row or a
-// missing feature of the server is an answer, not an error, and that deleted rows are read only for somebody
+// missing feature of the server is a result, not an error, and that deleted rows are read only for somebody
 // who wants to know of them. Must not know when batches are deleted, nor how many.
 
 import { now } from '../clock.ts'
-import { type Columns, isStatementError } from '../connection/query.ts'
+import { isStatementError } from '../connection/query.ts'
 import { codeOf } from '../errors.ts'
 import { isOfARow, isUnsupported, LOCK_NOT_AVAILABLE } from '../sqlstate.ts'
-import { type DeletedRow, prunedOf, prunedPagesOf, prunedRowsOf } from '../table/pruning.ts'
+import { type DeletedRow, type PrunedPages, readPruned } from '../table/pruning.ts'
+import type { StatementName } from '../table/statements.ts'
 import type { Table, ValuesByName } from '../table/table.ts'
 import type { Deletes } from './prune.ts'
 
@@ -28,17 +29,18 @@ export function deletes(table: Table, witness: Witness): Deletes {
   /** Whether the server has turned out to lack advisory locks. */
   let isPlain = false
 
-  async function batch(values: ValuesByName, returns: boolean): Promise<Columns[]> {
+  async function deleteBatch(values: ValuesByName, returns: boolean): Promise<ReturnType<typeof readPruned>> {
+    const run = (name: StatementName) => table.queryAs(name, values, (rows) => readPruned(rows, returns))
     if (!isPlain) {
       try {
-        return await table.query(returns ? 'pruneReturning' : 'prune', values)
+        return await run(returns ? 'pruneReturning' : 'prune')
       } catch (error) {
         if (!isUnsupported(codeOf(error))) throw error
       }
     }
-    const rows = await table.query(returns ? 'prunePlainReturning' : 'prunePlain', values)
+    const pruned = await run(returns ? 'prunePlainReturning' : 'prunePlain')
     isPlain = true
-    return rows
+    return pruned
   }
 
   return {
@@ -46,14 +48,13 @@ export function deletes(table: Table, witness: Witness): Deletes {
       return witness.isPresent() ? MAX_READ : Number.POSITIVE_INFINITY
     },
     async oldest(limit, { from, skip }) {
-      const returns = witness.isPresent()
       try {
-        const rows = await batch(() => ({ now: now(), limit, from, skip }), returns)
-        const { row = [], deletedRows } = returns ? prunedRowsOf(rows) : { row: rows[0], deletedRows: [] }
+        const values = () => ({ now: now(), limit, from, skip })
+        const { batch, deletedRows } = await deleteBatch(values, witness.isPresent())
         await witness.tell(deletedRows)
-        const { found, deleted, latest, kept } = prunedOf(row)
-        const place = { from: latest ?? from, skip: kept + (latest === from || !latest ? skip : 0) }
-        return { found, count: deleted, place }
+        const [found, deleted, latest, kept] = batch
+        const place = { from: latest ?? from, skip: Number(kept) + (latest === from || !latest ? skip : 0) }
+        return { found: Number(found), count: Number(deleted), place }
       } catch (error) {
         if (isRefusal(error)) return { refused: error }
         throw error
@@ -67,14 +68,14 @@ export function deletes(table: Table, witness: Witness): Deletes {
     async onPages(from, upTo) {
       // It does not return what it deletes.
       if (witness.isPresent()) return { count: 0, isOurTurn: true, pages: 0 }
-      const pages = () => ({ now: now(), from, upTo })
+      const values = () => ({ now: now(), from, upTo })
       try {
-        const [row = []] = await table.query('prunePages', pages).catch((error) => {
-          if (codeOf(error) === LOCK_NOT_AVAILABLE) return table.query('prunePagesUnlocked', pages)
+        const row = await table.queryOne('prunePages', values).catch((error) => {
+          if (codeOf(error) === LOCK_NOT_AVAILABLE) return table.queryOne('prunePagesUnlocked', values)
           throw error
         })
-        const { deleted, ...rest } = prunedPagesOf(row)
-        return { count: deleted, ...rest }
+        const [deleted, isOurTurn, pages] = row as PrunedPages
+        return { count: Number(deleted), isOurTurn: isOurTurn === 'true', pages: Number(pages) }
       } catch (error) {
         if (!isUnsupported(codeOf(error)) && !isRefusal(error)) throw error
         return { count: 0, isOurTurn: false, pages: 0 }

@@ -54,11 +54,15 @@ export function storedText(answer: Answer): string | undefined {
   return stored
 }
 
-/** The operation that has to follow an answer before the save is complete, if any. */
+/**
+ * The operation that has to follow an answer before the save is complete, if any.
+ * @param onConflict is called if somebody else has changed the row
+ */
 export function followUp(
   op: Replace,
   answer: Answer,
   settings: ConflictSettings,
+  onConflict: () => void,
 ): Promise<Operation> | undefined {
   // The row exists. If it is missing at the next attempt, it was destroyed.
   const ofExisting: Replace = { ...op, verb: 'replace', mayBeMissing: never }
@@ -73,7 +77,9 @@ export function followUp(
   // A row that holds what was expected and still was not replaced is kept as it is by a trigger or a policy.
   const [, isReplaced, stored] = answer as Replaced
   if (isReplaced === 'true' || stored === op.was) return undefined
-  return op.inContext(() => op.onRow?.(stored) ?? replaceAfterConflict(ofExisting, stored, settings))
+  return op.inContext(
+    () => op.onRow?.(stored) ?? replaceAfterConflict(ofExisting, stored, settings, onConflict),
+  )
 }
 
 /** After the row was not there. */
@@ -89,20 +95,20 @@ async function replaceAfterConflict(
   op: Replace,
   row: string,
   settings: ConflictSettings,
+  onConflict: () => void,
 ): Promise<Operation> {
-  const { onConflict, serializer } = settings
+  const { onConflict: choice, serializer } = settings
   // Read only now: an earlier save of the same request may have ended meanwhile, which is no conflict.
   const texts = op.lastKnownTexts()
-  const merges = onConflict === 'merge' && texts !== undefined
+  const merges = choice === 'merge' && texts !== undefined
   if (!texts || (texts.row === row && (!merges || texts.base === row))) {
     return overRow({ ...op, sess: op.mine }, row, settings)
   }
-  if (!merges) {
-    if (await isSameSession(texts.row, row, settings)) {
-      return overRow({ ...op, sess: op.mine }, row, settings)
-    }
-    throw conflict()
+  if (!merges && (await isSameSession(texts.row, row, settings))) {
+    return overRow({ ...op, sess: op.mine }, row, settings)
   }
+  onConflict()
+  if (!merges) throw conflict()
   const [base, mine, theirs] = await Promise.all(
     [texts.base, op.mine, row].map((text) => parse(text, serializer)),
   )

@@ -18,53 +18,48 @@ export type Pruning =
 // The key of the advisory lock: an arbitrary number that is the same in every process.
 const PRUNE_LOCK = 1_936_028_531
 
-/** What a row of `prune` or `prunePlain` says. */
-export interface Pruned {
-  found: number
-  deleted: number
+/** What `prune` and `prunePlain` return, each number as text. */
+export type PrunedBatch = readonly [
+  found: string,
+  deleted: string,
   /** The latest expiry among the rows found; null if there is none. */
-  latest: Columns[number]
+  latest: string | null,
   /** How many rows with that expiry were kept, as by a trigger. */
-  kept: number
-}
-
-export const prunedOf = ([found, deleted, latest, kept]: Columns): Pruned => ({
-  found: Number(found),
-  deleted: Number(deleted),
-  latest: latest as Columns[number],
-  kept: Number(kept),
-})
+  kept: string,
+]
 
 /** The sid and the text of a row that was deleted. The text is null if the column is. */
 export type DeletedRow = readonly [sid: string, text: string | null]
 
 /**
- * What the rows of `pruneReturning` or `prunePlainReturning` say: first what one of `prune` says, then the rows
- * that were deleted.
- * @throws StoreError STORE_MISMATCH if they are not as many as were deleted
+ * The batch, and the rows that it deleted, if they were returned.
+ * @param returns whether the statement returns them
+ * @throws StoreError STORE_MISMATCH if there are others than there can be
  */
-export function prunedRowsOf(rows: readonly Columns[]): { row: Columns; deletedRows: DeletedRow[] } {
-  const row = rows.find(([found]) => found !== null) ?? []
-  const others = rows.filter((each) => each !== row)
+export function readPruned(
+  rows: readonly Columns[],
+  returns: boolean,
+): { readonly batch: PrunedBatch; readonly deletedRows: readonly DeletedRow[] } {
+  const batch = rows.find(([found]) => found !== null)
+  const others = rows.filter((row) => row !== batch)
   const isDeleted = ({ 4: sid }: Columns) => typeof sid === 'string'
-  if (others.length !== prunedOf(row).deleted || !others.every(isDeleted)) throw mismatch()
-  return { row, deletedRows: others.map(({ 4: sid, 5: text = null }) => [sid as string, text]) }
+  if (!batch || others.length !== (returns ? Number(batch[1]) : 0) || !others.every(isDeleted)) {
+    throw mismatch()
+  }
+  return {
+    batch: batch as readonly unknown[] as PrunedBatch,
+    deletedRows: others.map(({ 4: sid, 5: text = null }) => [sid as string, text]),
+  }
 }
 
-/** What a row of `prunePages` or `prunePagesUnlocked` says. */
-export interface PrunedPages {
-  deleted: number
+/** What `prunePages` and `prunePagesUnlocked` return, each number as text. */
+export type PrunedPages = readonly [
+  deleted: string,
   /** Whether this process got the advisory lock. */
-  isOurTurn: boolean
+  isOurTurn: 'true' | 'false',
   /** How many the table has; 0 if it cannot be read by pages: before PostgreSQL 14, or if partitioned. */
-  pages: number
-}
-
-export const prunedPagesOf = ([deleted, isOurTurn, pages]: Columns): PrunedPages => ({
-  deleted: Number(deleted),
-  isOurTurn: isOurTurn === 'true',
-  pages: Number(pages),
-})
+  pages: string,
+]
 
 export function pruning(
   table: string,
@@ -77,9 +72,10 @@ export function pruning(
     `s.expire < ${seconds($.now)}
           and s.expire >= coalesce(${seconds(`nullif(${$.from}, '')`)}, '-infinity'::timestamptz)`
   /**
-   * Deletes rows in the order of their expiry, after the first `skip`, which cannot be deleted. Returns what
-   * `prunedOf` reads.
-   * @param returns whether to return the deleted rows, too: what `prunedRowsOf` reads
+   * Deletes rows in the order of their expiry, after the first `skip`, which cannot be deleted. Returns a
+   * `PrunedBatch`.
+   * @param returns whether to return the deleted rows, too, each after the columns of a `PrunedBatch`, which
+   *   are null for it
    */
   const prune = (condition: string, returns = false) =>
     statement(
@@ -102,8 +98,8 @@ export function pruning(
       ${returns ? 'union all select null, null, null, null, g.sid, g.sess from gone g' : ''}`,
     )
   /**
-   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns what
-   * `prunedPagesOf` reads.
+   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns
+   * `PrunedPages`.
    * @param which makes the condition for the rows to delete from the condition for the expired rows on those
    *   pages
    */

@@ -262,12 +262,12 @@ test('a server without advisory locks tells as well', async () => {
 test('no more than 100 rows are read at once, as their texts are in memory together', async () => {
   const limits: number[] = []
   const table = {
-    async query(_: string, values: () => { limit: number }) {
+    async queryAs(_: string, values: () => { limit: number }, read: (rows: unknown[]) => unknown) {
       const { limit } = values()
       limits.push(limit)
       const deleted = limits.length < 4 ? limit : 0
       const rows = Array.from({ length: deleted }, (_, i) => [null, null, null, null, `sid-${i}`, '{}'])
-      return [[String(deleted), String(deleted), '5', '0', null, null], ...rows]
+      return read([[String(deleted), String(deleted), '5', '0', null, null], ...rows])
     },
   } as unknown as Parameters<typeof deletes>[0]
   let told = 0
@@ -287,7 +287,8 @@ test('rows that are not as many as were deleted are told to nobody', async () =>
     ['2', '2', '5', '0', null, null],
     [null, null, null, null, 'stranger', '{}'],
   ]
-  const table = { query: async () => answers } as unknown as Parameters<typeof deletes>[0]
+  const queryAs = async (_: string, __: unknown, read: (rows: unknown[]) => unknown) => read(answers)
+  const table = { queryAs } as unknown as Parameters<typeof deletes>[0]
   const witness = { isPresent: () => true, tell: async () => assert.fail('told') }
   const pruning = deletes(table, witness).oldest(100, { from: '', skip: 0 })
   assert.equal((await failure(pruning)).code, 'STORE_MISMATCH')
