@@ -24,7 +24,13 @@ export interface Save {
   /** A promise only if the serializer is async. */
   readonly operation: Operation | Promise<Operation>
   /** To be called when the operation was done. A promise only with `maxLifetime`. */
-  done(answer: Answer): void | Promise<void>
+  done(answer: Answer): Promise<void> | undefined
+}
+
+interface Touch {
+  readonly operation: Operation
+  /** To be called when the operation was done. */
+  done(): void
 }
 
 export class Saves {
@@ -90,7 +96,7 @@ export class Saves {
    * Undefined if the touch is left out: by `disableTouch`, or because it would move the expiry by too little.
    * @throws StoreError STORE_TTL, or what the `ttl` function throws
    */
-  touch(sid: string, session: SessionData): Save | undefined {
+  touch(sid: string, session: SessionData): Touch | undefined {
     const settings = this.#settings
     const loaded = this.#loaded.of(session, sid)
     const creation = loaded?.creation
