@@ -87,9 +87,9 @@ export interface Options {
    * The longest lifetime of a session, in seconds from its creation, whatever saves and touches come. A
    * session that was stored without this option counts from the first time it is loaded with it.
    *
-   * When the session was created is stored in its text, as the top-level key `connect-postgres-simple:created`
-   * in seconds since 1970. The app does not see the key. A `serializer` does, and must keep it, or saves fail
-   * with `STORE_SESSION`.
+   * When the session was created is stored in its text, in seconds since 1970, as the top-level key
+   * `connect-postgres-simple:created`. The app does not see the key. A `serializer` does, and must keep it,
+   * or saves fail with `STORE_SESSION`.
    * @default none
    * @example
    * // Two hours after the last request, but twelve hours after the login in any case:

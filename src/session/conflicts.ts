@@ -85,8 +85,8 @@ export function followUp(
 /** After the row was not there. */
 function insertAgain(op: Replace): Operation {
   const { sess, expire, aliveAt } = op
-  // An insert has found a row, and now there is none. It was destroyed in between, or it is hidden by a policy,
-  // or a trigger keeps it from being inserted. Two statements that take turns could go on for ever.
+  // An insert has found a row, and now there is none. It was destroyed in between, or a policy hides it, or a
+  // trigger keeps it from being inserted. Two statements that take turns could go on for ever.
   return op.found ? { verb: 'upsert', sess, expire, aliveAt } : { ...op, verb: 'insert' }
 }
 

@@ -1,5 +1,5 @@
-// Tells of the sessions that a prune has deleted. Promises that each is told of, also one that cannot be read,
-// and that nobody waits for a serializer longer than `timeout`. Must not know how rows are deleted.
+// Tells of the sessions that a prune has deleted. Promises that each is told of, also one that cannot be
+// read, and that nobody waits for a serializer longer than `timeout`. Must not know how rows are deleted.
 
 import type { SessionData } from 'express-session'
 import { inBackground, startTimer, stopTimer } from '../clock.ts'

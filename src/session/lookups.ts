@@ -28,7 +28,8 @@ export function insertOf(
 }
 
 /**
- * A touch of a session whose creation is not known, or not stored. It stores the creation if the row has none.
+ * A touch of a session whose creation is not known, or not stored. It stores the creation if the row has
+ * none.
  * @param created when the session was first loaded, or the time of the call
  */
 export function touchOf(touch: Touch, created: number, settings: LifetimeSettings): Replace {

@@ -37,7 +37,9 @@ export function unserializable(reason: string): StoreError {
   return new StoreError('STORE_SESSION', `The session cannot be stored: ${reason}`)
 }
 
-/** The session that a text stands for, a new object for each call; a promise only if the serializer is async. */
+/**
+ * The session that a text stands for, a new object for each call; a promise only if the serializer is async.
+ */
 export function parse(text: string, serializer: Serializer): SessionData | Promise<SessionData> {
   let session: SessionData | Promise<SessionData>
   try {

@@ -28,8 +28,8 @@ import type { Stats } from './stats.ts'
 export interface PostgresStore extends Store {
   /**
    * Reads a session, as a new object for every call. If its cookie has an expiry, it is set to the row's.
-   * Resolves with null if the row is absent or has expired, or if the session is past `maxLifetime`. A locked row is read without waiting, as it was
-   * before the other transaction.
+   * Resolves with null if the row is absent or has expired, or if the session is past `maxLifetime`. A locked
+   * row is read without waiting, as it was before the other transaction.
    *
    * Fails with `STORE_SESSION` if the row cannot be read as a session.
    */
@@ -45,16 +45,18 @@ export interface PostgresStore extends Store {
    * If somebody else has locked the row, the save waits for it until the `timeout`.
    *
    * Fails with `STORE_SESSION` if the session cannot be turned into text, or if `maxLifetime` is set and the
-   * `serializer` drops keys, with `STORE_TTL` if the `ttl`
-   * function returns no number, and with `STORE_CONFLICT` as the option `onConflict` says.
+   * `serializer` drops keys, with `STORE_TTL` if the `ttl` function returns no number, and with
+   * `STORE_CONFLICT` as the option `onConflict` says.
    */
   set(sid: string, session: SessionData): Promise<void>
   set(sid: string, session: SessionData, callback: Callback | undefined): void
 
   /**
-   * Moves the expiry of the row and changes nothing else, except that with `maxLifetime` the row of a session
-   * that does not say when it was created learns it; if it cannot be read, that fails with `STORE_SESSION`. A row that is absent or has expired stays so, and
+   * Moves the expiry of the row and changes nothing else. A row that is absent or has expired stays so, and
    * that is a success. A locked row is waited for until the `timeout`. Fails with `STORE_TTL` as `set` does.
+   *
+   * With `maxLifetime`, a touch of a session whose row does not say when it was created stores that, too. It
+   * fails with `STORE_SESSION` if the row cannot be read.
    */
   touch(sid: string, session: SessionData): Promise<void>
   touch(sid: string, session: SessionData, callback: Callback | undefined): void
