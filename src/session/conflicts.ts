@@ -7,8 +7,8 @@
 //   insert:  there was no row                -> stored
 //            there is one                    -> replace, or for a new session upsert
 //
-// With `maxLifetime` a new session is always inserted, and replaced if there is a row, so that it takes over
-// the row's creation: see lifetime.ts.
+// With `maxLifetime`, and whatever `onConflict` is, a save whose creation may not be that of its row goes the
+// same way: see lookups.ts.
 
 import { AsyncResource } from 'node:async_hooks'
 import { conflict } from '../errors.ts'

@@ -10,15 +10,20 @@ import { parse } from './text.ts'
 
 type Touch = Extract<Operation, { verb: 'touch' }>
 
-/** A save of a new session, or of a plain object. Where there is a row, it takes over the row's creation. */
-export function insertOf(
+/**
+ * A save of a session whose creation may not be that of its row: a new one, a plain object, or one that was
+ * loaded before its row said it. Where there is a row, it takes over the row's creation.
+ * @param verb the first thing to try
+ */
+export function lookingSave(
+  verb: Replace['verb'],
   save: Pick<Replace, 'sess' | 'expire' | 'aliveAt'>,
   mayBeMissing: () => boolean,
 ): Replace {
   const context = new AsyncResource('connect-postgres-simple')
   return {
     ...save,
-    verb: 'insert',
+    verb,
     was: UNKNOWN,
     mine: save.sess,
     lastKnownTexts: () => undefined,
@@ -32,11 +37,10 @@ export function insertOf(
  * none.
  * @param created when the session was first loaded, or the time of the call
  */
-export function touchOf(touch: Touch, created: number, settings: LifetimeSettings): Replace {
+export function lookingTouch(touch: Touch, created: number, settings: LifetimeSettings): Replace {
   const { expire, aliveAt } = touch
   const look: Replace = {
-    ...insertOf({ sess: UNKNOWN, expire, aliveAt }, () => false),
-    verb: 'replace',
+    ...lookingSave('replace', { sess: UNKNOWN, expire, aliveAt }, () => false),
     async onRow(row) {
       const session = await parse(row, settings.serializer)
       const stored = creationIn(session)

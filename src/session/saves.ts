@@ -12,7 +12,7 @@ import { expireAt } from './expiry.ts'
 import { beginning, creationOf, encodeWithCreation, withinLifetime } from './lifetime.ts'
 import type { Loaded, LoadedSessions } from './loaded.ts'
 import { logouts } from './logouts.ts'
-import { insertOf, touchOf } from './lookups.ts'
+import { lookingSave, lookingTouch } from './lookups.ts'
 import { encode } from './text.ts'
 
 type SaveSettings = Pick<
@@ -61,9 +61,12 @@ export class Saves {
     let base = ''
     const operationOf = (sess: string): Operation => {
       base = sess
-      if (loaded && this.#compares) return replaceOf(loaded, { sess, expire, aliveAt }, canBeMissing)
-      if (fresh && !loaded?.expire) return insertOf({ sess, expire, aliveAt }, canBeMissing)
-      return { verb: mayInsert ? 'upsert' : 'update', sess, expire, aliveAt }
+      const save = { sess, expire, aliveAt }
+      if (loaded && this.#compares) return replaceOf(loaded, save, canBeMissing)
+      if (fresh && !loaded?.creation?.isStored) {
+        return lookingSave(mayInsert ? 'insert' : 'replace', save, canBeMissing)
+      }
+      return { verb: mayInsert ? 'upsert' : 'update', ...save }
     }
     const text =
       created === undefined
@@ -82,7 +85,7 @@ export class Saves {
   }
 
   /**
-   * A row that was there already can be older than the new session that was stored over it.
+   * A row that was there already can be older than the session that was stored over it.
    * @param base the text that was to be stored
    * @param row the text that was stored, if that is known
    */
@@ -111,14 +114,11 @@ export class Saves {
     // A row that was alive when it was loaded can still be touched if it expired during this request.
     const aliveAt = Math.min(now(), Math.floor(loaded?.expire || Number.POSITIVE_INFINITY))
     const touch = { verb: 'touch', expire, aliveAt } as const
-    const at = creation?.at ?? thisSecond()
     return {
-      operation: looks ? touchOf(touch, at, settings) : touch,
+      operation: looks ? lookingTouch(touch, creation?.at ?? thisSecond(), settings) : touch,
       done: () => {
         // A new session whose first save failed stays new, as a touch stores nothing.
-        if (!loaded?.expire) return
-        loaded.expire = expire
-        if (looks) loaded.creation = { at, isStored: true }
+        if (loaded?.expire) loaded.expire = expire
       },
     }
   }

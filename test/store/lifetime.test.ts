@@ -239,6 +239,26 @@ test('a session of before counts from the first load, if it is only touched ever
     near((await row(db.sql, 'before-saved'))[CREATED], seconds(), 'from the load, not the save')
   }))
 
+test('of two requests that load a session of before, the first load counts, whoever saves or touches last', () =>
+  withStore(at, async (store) => {
+    for (const [first, second] of [
+      ['set', 'set'],
+      ['touch', 'set'],
+      ['set', 'touch'],
+      ['touch', 'touch'],
+    ] as const) {
+      await db.sql`delete from session where sid = 'both'`
+      await putRow(db.sql, 'both', {}, 86_400)
+      const early = (await later(-50, () => store.get('both'))) as SessionData
+      const late = (await store.get('both')) as SessionData
+      await store[first]('both', early)
+      await store[second]('both', late)
+      near((await row(db.sql, 'both'))[CREATED], seconds() - 50, `${first}, then ${second}`)
+      await store.set('both', Object.assign(late, { n: 1 }))
+      near((await row(db.sql, 'both'))[CREATED], seconds() - 50, 'and at the next save')
+    }
+  }))
+
 test('a touch of a session of before stores nothing that the app has changed', () =>
   withStore(at, async (store) => {
     await putRow(db.sql, 'changed', { n: 1 }, 600)
