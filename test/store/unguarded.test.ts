@@ -2,32 +2,18 @@
 // PostgreSQL that speaks TLS itself.
 
 import assert from 'node:assert/strict'
-import { chownSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import postgres from 'postgres'
-import { generate } from 'selfsigned'
-import { startPostgres } from '../../server/postgres.js'
 import { proxy } from '../faults/proxy.ts'
+import { certificate } from '../support/certificate.ts'
 import { tableSql } from '../support/database.ts'
 import { type Program, script } from '../support/processes.ts'
 import { promises } from '../support/promise.ts'
 import { backends } from '../support/store.ts'
+import { ownServer } from '../support/template.ts'
 
-const server = await startPostgres({ own: true })
+const server = await ownServer({ certificate: await certificate() })
 const sql = postgres(server.url, { max: 2, onnotice() {} })
 await sql.unsafe(tableSql)
-const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }])
-for (const [name, text] of [
-  ['server.key', key],
-  ['server.crt', cert],
-] as const) {
-  const file = join(server.data, name)
-  writeFileSync(file, text, { mode: 0o600 })
-  const { uid, gid } = statSync(server.data)
-  chownSync(file, uid, gid)
-}
-await sql`alter system set ssl = on`
-await sql`select pg_reload_conf()`
 const test = promises('unguarded')
 
 const encrypted = (change: (url: URL) => void = () => {}) => {

@@ -42,8 +42,8 @@ export const poolFaults: Fault[] = [
           const ssl = certificate && { ca: certificate.cert }
           try {
             const users = app({}, { url: pooler.url, options: { prepare, ...(ssl && { ssl }) } })
-            await users.begin(200)
-            const report = await during(users, () => seconds(long ? 20 : 2))
+            await users.begin({ users: 200, pauseMs: 10 })
+            const report = await during(users, () => seconds(long ? 20 : 0.3))
             assert.deepEqual(report.failed, {})
             await users.close()
             return { rounds: pooler.version, report }
