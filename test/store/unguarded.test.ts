@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import postgres from 'postgres'
 import { proxy } from '../faults/proxy.ts'
+import { sideBySide } from '../faults/side-by-side.ts'
 import { certificate } from '../support/certificate.ts'
 import { tableSql } from '../support/database.ts'
 import { type Program, script } from '../support/processes.ts'
@@ -22,7 +23,7 @@ const encrypted = (change: (url: URL) => void = () => {}) => {
   url.searchParams.set('sslmode', 'no-verify')
   return url.href
 }
-const app = (url: string, options: object = {}, seconds = 1.5) =>
+const app = (url: string, options: object = {}, seconds = 0.5) =>
   script('unguarded', { URL_OF_TEST: url, OPTIONS: JSON.stringify(options), SECONDS: String(seconds) })
 /** How it went, for a process that ended by itself. */
 const survived = async (running: Program) => {
@@ -114,8 +115,10 @@ test(
   { seconds: 40 },
 )
 
-for (const mode of ['hole', 'silent', 'cut', 'shut'] as const) {
-  test(`operations that time out or are cut off on the way (${mode})`, async () => {
+/** What it goes through needs nothing of the others: all at once. */
+const onTheWay = (['hole', 'silent', 'cut', 'shut'] as const).map((mode) => ({
+  mode,
+  async run() {
     const between = await proxy(encrypted())
     const running = app(between.url, { timeout: 0.2 }, 3)
     await running.printed(/begun/)
@@ -128,13 +131,22 @@ for (const mode of ['hole', 'silent', 'cut', 'shut'] as const) {
       between.hangUp()
       between.become('pass')
     }
-    const { codes, last } = await survived(running)
-    await between.close()
+    const { codes, last } = await survived(running).finally(between.close)
     assert.equal(last, 'ok')
     assert.deepEqual(
       Object.keys(codes).filter((code) => code !== 'ok'),
       ['STORE_TIMEOUT'],
     )
+  },
+}))
+let outcomes: Promise<void>[] | undefined
+for (const [i, { mode }] of onTheWay.entries()) {
+  test(`operations that time out or are cut off on the way (${mode})`, async () => {
+    outcomes ??= sideBySide(
+      onTheWay.length,
+      onTheWay.map(({ run }) => run),
+    )
+    await outcomes[i]
   })
 }
 

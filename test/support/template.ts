@@ -10,7 +10,7 @@ export type ServerOptions = Omit<
 >
 
 /** Not UTC, with daylight saving, off by half an hour: what is only right in UTC fails. */
-const FLAGS = ['-c', 'timezone=America/St_Johns', '-c', 'fsync=off']
+export const SERVER_FLAGS = ['-c', 'timezone=America/St_Johns', '-c', 'fsync=off']
 
 /** Where `npm test` tells the processes of its files which data to begin with. */
 export const TEMPLATE = 'TEST_POSTGRES_TEMPLATE'
@@ -36,5 +36,5 @@ export function template(): Promise<{ data: string }> {
 /** A server of one's own. */
 export async function ownServer({ flags = [], ...options }: ServerOptions = {}): Promise<Server> {
   const like = options.follow ? {} : { like: await template() }
-  return startPostgres({ own: true, inMemory: true, flags: [...FLAGS, ...flags], ...like, ...options })
+  return startPostgres({ own: true, inMemory: true, flags: [...SERVER_FLAGS, ...flags], ...like, ...options })
 }
