@@ -1,7 +1,7 @@
-// Runs the files of tests, each in a process of its own and some at the same time: all of them, or those whose
-// path below test/ contains one of the words on the command line. Starts the server that they need, prints
-// each file's outcome and, last, a line with the number of tests that passed and failed. The run fails if a
-// test or a whole file failed and, when all files have run, if they did not reach every line of src.
+// Runs the files of tests, each in a process of its own and some at the same time: all of them, or those
+// whose path below test/ contains one of the words on the command line. Starts the server that they need,
+// prints each file's outcome and, last, a line with the number of tests that passed and failed. The run fails
+// if a test or a whole file failed and, when all files have run, if they did not reach every line of src.
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync, rmSync } from 'node:fs'
@@ -27,7 +27,7 @@ const rooms: Record<string, Room> = {
   store: { seconds: 4, server: true },
   unit: { seconds: 1 },
 }
-/** What takes much longer than others of its room, in seconds. It begins first, so that it does not end last. */
+/** What takes much longer than others of its room, in seconds. It begins first, so as not to end last. */
 const long: Record<string, number> = {
   'package/release': 25,
   'store/unguarded': 30,

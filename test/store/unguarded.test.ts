@@ -61,7 +61,7 @@ test('too few connections for all, or none', async () => {
   await sql`create role few login password 'few' connection limit 1`
   await sql`grant all on session to few`
   const few = encrypted((url) => Object.assign(url, { username: 'few', password: 'few' }))
-  const running = app(few, { timeout: 0.5 }, 3)
+  const running = app(few, { timeout: 0.5 }, 5)
   await running.printed(/begun/)
   await seconds(1)
   await sql`alter role few connection limit 0`
@@ -74,7 +74,7 @@ test('too few connections for all, or none', async () => {
 })
 
 test('backends that are ended', async () => {
-  const running = app(encrypted(), {}, 3)
+  const running = app(encrypted(), {}, 4)
   await running.printed(/begun/)
   let ended = 0
   for (let round = 0; round < 10; round++) {
@@ -120,14 +120,14 @@ const onTheWay = (['hole', 'silent', 'cut', 'shut'] as const).map((mode) => ({
   mode,
   async run() {
     const between = await proxy(encrypted())
-    const running = app(between.url, { timeout: 0.2 }, 3)
+    const running = app(between.url, { timeout: 0.5 }, 6)
     await running.printed(/begun/)
-    for (let round = 0; round < 4; round++) {
-      await seconds(0.25)
+    for (let round = 0; round < 3; round++) {
+      await seconds(0.5)
       between.become(mode)
       // The connections it has; new ones meet the fault.
       if (mode === 'silent' || mode === 'shut') between.hangUp()
-      await seconds(0.35)
+      await seconds(0.8)
       between.hangUp()
       between.become('pass')
     }
@@ -151,12 +151,12 @@ for (const [i, { mode }] of onTheWay.entries()) {
 }
 
 test('operations that time out while the server works on them', async () => {
-  const running = app(encrypted(), { timeout: 0.15 }, 3)
+  const running = app(encrypted(), { timeout: 0.5 }, 6)
   await running.printed(/begun/)
   for (let round = 0; round < 4; round++) {
     await sql.begin(async (holder) => {
       await holder`lock table session in access exclusive mode`
-      await seconds(0.4)
+      await seconds(0.8)
     })
     await seconds(0.1)
   }
