@@ -145,6 +145,18 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
   }
 
   async #send(batch: Job<Op, Answer>[], passesOverHeld: boolean, isPatient = false): Promise<void> {
+    const alone: Promise<void>[] = []
+    await this.#try(batch, passesOverHeld, isPatient, alone)
+    await Promise.all(alone)
+  }
+
+  /** @param alone gets what is still under way, of members that were sent alone */
+  async #try(
+    batch: Job<Op, Answer>[],
+    passesOverHeld: boolean,
+    isPatient: boolean,
+    alone: Promise<void>[],
+  ): Promise<void> {
     const { run, isOfOneMember, isTooLate, isLockTimeout, isHeld } = this.#options
     try {
       const answers = await run({
@@ -167,12 +179,16 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
         // Again, without what the callers asked for whose time is over.
         for (const job of batch) this.#results.requeue(job, job.op as Op)
       } else if (batch.length > 1 && lockTimedOut && !passesOverHeld) {
-        await this.#resend(batch, true)
+        await this.#resend(batch, true, alone)
       } else if (batch.length > 1 && (lockTimedOut || isOfOneMember(error))) {
         // Halve the batch until the member at fault stands alone. The others succeed after few statements.
+        // One that stands alone can be tried again until its deadline. No other waits for it.
         const half = batch.length >> 1
-        await this.#resend(batch.slice(0, half), passesOverHeld)
-        await this.#resend(batch.slice(half), passesOverHeld)
+        for (const part of [batch.slice(0, half), batch.slice(half)]) {
+          const sent = this.#resend(part, passesOverHeld, alone)
+          if (part.length === 1) alone.push(sent)
+          else await sent
+        }
       } else {
         for (const job of batch) {
           if (lockTimedOut) this.#retryHeld(job)
@@ -183,12 +199,12 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
   }
 
   /** Without what callers asked for whose time is over by now. What is left can be of another verb. */
-  async #resend(batch: Job<Op, Answer>[], passesOverHeld: boolean): Promise<void> {
+  async #resend(batch: Job<Op, Answer>[], passesOverHeld: boolean, alone: Promise<void>[]): Promise<void> {
     const verb = batch[0]?.op?.verb
     const wanted = batch.filter((job) => this.#results.refresh(job))
     for (const job of wanted) if (job.op?.verb !== verb) this.#results.requeue(job, job.op as Op)
     const same = wanted.filter((job) => job.sent)
-    if (same.length > 0) await this.#send(same, passesOverHeld)
+    if (same.length > 0) await this.#try(same, passesOverHeld, false, alone)
   }
 
   #retryHeld(job: Job<Op, Answer>): void {
