@@ -41,7 +41,7 @@ export interface Users extends Pick<Load, 'everybody'> {
   close(): Promise<void>
 }
 
-const ANSWER_SECONDS = 45
+const ANSWER_SECONDS = 90
 
 export function users(task: Task): Users {
   const child = worker('users', task)

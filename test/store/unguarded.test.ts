@@ -27,7 +27,7 @@ const app = (url: string, options: object = {}, seconds = 0.5) =>
   script('unguarded', { URL_OF_TEST: url, OPTIONS: JSON.stringify(options), SECONDS: String(seconds) })
 /** How it went, for a process that ended by itself. */
 const survived = async (running: Program) => {
-  const { code, signal, output } = await running.ended(25)
+  const { code, signal, output } = await running.ended(40)
   assert.deepEqual([code, signal], [0, null], output)
   return JSON.parse(/survived (.*)/.exec(output)?.[1] as string) as {
     codes: Record<string, number>
@@ -112,7 +112,7 @@ test(
     )
     assert.equal(heard.length % 2, 0)
   },
-  { seconds: 40 },
+  { seconds: 60 },
 )
 
 /** What it goes through needs nothing of the others: all at once. */

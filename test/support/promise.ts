@@ -26,7 +26,7 @@ export function promises(name: string): (promise: string, show: Test, limits?: L
   const test = suite(name)
   const taken = new Set<string>()
   let queued = false
-  return (promise, show, { seconds = 30, skip } = {}) => {
+  return (promise, show, { seconds = 60, skip } = {}) => {
     if (taken.has(promise)) throw new Error(`Two tests of ${name} have the title: ${promise}`)
     taken.add(promise)
     const shown = async () => {

@@ -10,7 +10,7 @@ export const lockFaults: Fault[] = [
   {
     promise:
       'a statement_timeout shorter than a trigger takes for one session: 57014 for that one, no other operation fails',
-    seconds: { short: 60, long: 90 },
+    seconds: { short: 120, long: 180 },
     run(long, tls) {
       let stalledMs = () => 0
       const run = async ({ server, sql, address, app, during }: Bench) => {
@@ -47,7 +47,7 @@ export const lockFaults: Fault[] = [
   },
   {
     promise: 'a row locked by somebody else: only operations on it wait',
-    seconds: { short: 60, long: 90 },
+    seconds: { short: 120, long: 180 },
     run: (long, tls) =>
       bench(tls, async ({ sql, app, during }) => {
         // Longer than the lock is held, or shorter.

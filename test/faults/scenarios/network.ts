@@ -32,7 +32,7 @@ export const networkFaults: Fault[] = (['hole', 'shut', 'silent', 'cut'] as cons
     silent: 'connections that are accepted and never answered: the same',
     cut: 'connections that are reset in the middle of an answer: the same',
   }[mode],
-  seconds: { short: 60, long: 120 },
+  seconds: { short: 120, long: 180 },
   run: (long, tls) =>
     bench(tls, async ({ server, sql, address, app, during }) => {
       const between = await proxy(server.url)
