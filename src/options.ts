@@ -80,7 +80,8 @@ export interface Options {
   /**
    * In seconds. A touch that would move the expiry of a loaded session by less than this is not sent. For a
    * short session the limit is a tenth of its remaining lifetime, so that a session in use does not expire.
-   * @default 0, every touch is sent
+   * `0` sends every touch. One that would shorten the session is always sent.
+   * @default a hundredth of the session's lifetime, at most 60
    */
   touchInterval?: number | undefined
   /**

@@ -15,6 +15,9 @@ import { logouts } from './logouts.ts'
 import { lookingSave, lookingTouch } from './lookups.ts'
 import { encode } from './text.ts'
 
+// In seconds. By default a session ends so much earlier at most, however long it lives.
+const MAX_DEFAULT_INTERVAL = 60
+
 type SaveSettings = Pick<
   Settings,
   'ttl' | 'serializer' | 'onConflict' | 'touchInterval' | 'disableTouch' | 'maxLifetime'
@@ -108,9 +111,7 @@ export class Saves {
     if (settings.disableTouch && !(loaded && looks)) return undefined
     const wanted = settings.disableTouch && loaded ? loaded.expire : expireAt(session, sid, settings.ttl)
     const expire = withinLifetime(wanted, creation?.at, settings)
-    // For a short session fewer touches are left out, so that it does not expire while it is in use.
-    const interval = Math.min(settings.touchInterval, (expire - now()) / 10)
-    if (loaded && !looks && Math.abs(expire - loaded.expire) < interval) return undefined
+    if (loaded && !looks && this.#isSpared(expire, expire - loaded.expire)) return undefined
     // A row that was alive when it was loaded can still be touched if it expired during this request.
     const aliveAt = Math.min(now(), Math.floor(loaded?.expire || Number.POSITIVE_INFINITY))
     const touch = { verb: 'touch', expire, aliveAt } as const
@@ -121,6 +122,17 @@ export class Saves {
         if (loaded?.expire) loaded.expire = expire
       },
     }
+  }
+
+  /**
+   * Whether a touch gains too little to be sent. One that shortens the session is always sent.
+   * @param gained by how many seconds the expiry would move
+   */
+  #isSpared(expire: number, gained: number): boolean {
+    const left = expire - now()
+    const { touchInterval = Math.min(MAX_DEFAULT_INTERVAL, left / 100) } = this.#settings
+    // For a short session fewer touches are left out, so that it does not expire while it is in use.
+    return gained >= 0 && gained < Math.min(touchInterval, left / 10)
   }
 }
 

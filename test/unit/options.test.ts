@@ -34,7 +34,7 @@ test('without options every setting has its default', () => {
       ttl: 86_400,
       createTableIfMissing: false,
       disableTouch: false,
-      touchInterval: 0,
+      touchInterval: undefined,
       maxLifetime: undefined,
       pruneSessionInterval: 60,
       pruneSessionRandomizedInterval: 0,
@@ -68,7 +68,7 @@ test('errors go to the console.error of the moment, if nothing else is said', ()
 test('0 and false are values, undefined is "not given"', () => {
   const settings = parseOptions({
     ttl: 0,
-    touchInterval: 0,
+    touchInterval: undefined,
     pruneSessionInterval: false,
     pruneSessionRandomizedInterval: false,
     tableName: undefined,
