@@ -6,11 +6,13 @@ declare const connectPostgresSimple: typeof all.default
 declare namespace connectPostgresSimple {
   export type Callback<T = void> = all.Callback<T>
   export type ConObject = all.ConObject
+  export type DestroyByUserOptions = all.DestroyByUserOptions
   export type Entry = all.Entry
   export type Options = all.Options
   export type PostgresStore = all.PostgresStore
   export type PostgresStoreClass = all.PostgresStoreClass
   export type Serializer = all.Serializer
+  export type UserId = all.UserId
 }
 
 export = connectPostgresSimple

@@ -6,6 +6,7 @@ import { storeClass } from './store/store.ts'
 
 export type { ConObject, Options, Serializer } from './options.ts'
 export type { Entry } from './session/entries.ts'
+export type { DestroyByUserOptions, UserId } from './session/user.ts'
 export type { PostgresStore, PostgresStoreClass } from './store/contract.ts'
 export type { Callback } from './store/outcome.ts'
 

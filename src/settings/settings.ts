@@ -17,6 +17,8 @@ export interface Settings {
   readonly schemaName: string | undefined
   readonly ttl: NonNullable<Options['ttl']>
   readonly createTableIfMissing: boolean
+  readonly userIdPath: readonly string[]
+  readonly userIndex: boolean
   readonly disableTouch: boolean
   readonly touchInterval: number
   readonly pruneSessionInterval: number | false
@@ -51,6 +53,8 @@ export function parseOptions(options: Options = {}): Settings {
     schemaName: options.schemaName,
     ttl: options.ttl ?? ONE_DAY,
     createTableIfMissing: options.createTableIfMissing ?? false,
+    userIdPath: [...(options.userIdPath ?? ['passport', 'user'])],
+    userIndex: options.userIndex ?? false,
     disableTouch: options.disableTouch ?? false,
     touchInterval: options.touchInterval ?? 0,
     pruneSessionInterval: options.pruneSessionInterval ?? 60,

@@ -15,8 +15,10 @@ import type { Settings } from '../settings/settings.ts'
 import type { Answer } from '../table/answers.ts'
 import { rowOf } from '../table/row.ts'
 import { Table } from '../table/table.ts'
+import { ByUser } from './by-user.ts'
 import { Calls } from './calls.ts'
 import { type OperationQueue, operationQueue } from './operation-queue.ts'
+import { UserIndexing } from './user-indexing.ts'
 import { WholeTable } from './whole-table.ts'
 
 export class Sessions {
@@ -30,6 +32,9 @@ export class Sessions {
   readonly #calls: Calls
   /** The calls that concern all sessions. */
   readonly wholeTable: WholeTable
+  /** The calls that concern the sessions of one user. */
+  readonly byUser: ByUser
+  readonly #userIndexing: UserIndexing
 
   /** Opens no connection yet. @throws TypeError for an instance or address that cannot be used */
   constructor(settings: Settings) {
@@ -48,6 +53,8 @@ export class Sessions {
       timedOut: () => this.#pool.timedOut(),
     })
     this.wholeTable = new WholeTable(this.#table, this.#queue, this.#calls, this.#reader, settings.errorLog)
+    this.byUser = new ByUser(this.#table, this.#queue, this.#calls, this.#reader, settings)
+    this.#userIndexing = new UserIndexing(settings, this.#table)
   }
 
   /** Takes callbacks, as a promise could keep the session's text alive: see `Queue.ask`. */
@@ -100,9 +107,15 @@ export class Sessions {
     await this.#calls.track(this.#table.createTable())
   }
 
+  async createUserIndex(): Promise<void> {
+    this.#calls.start()
+    await this.#calls.track(this.#userIndexing.create())
+  }
+
   close(): Promise<void> {
     return this.#calls.close(async (underWay) => {
       this.#pruner.stop()
+      this.#userIndexing.stop()
       // This ends in time, as everything it waits for has a deadline.
       await Promise.allSettled([...underWay, this.#queue.idle()])
       await this.#pool.close()

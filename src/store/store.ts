@@ -5,6 +5,7 @@ import type { Session, SessionData, Store } from 'express-session'
 import type { Options } from '../options.ts'
 import type { Entry } from '../session/entries.ts'
 import { carryLoaded } from '../session/loaded.ts'
+import type { DestroyByUserOptions, UserId } from '../session/user.ts'
 import { parseOptions, type Settings } from '../settings/settings.ts'
 import type { PostgresStoreClass } from './contract.ts'
 import { type Callback, deliver, type Work } from './outcome.ts'
@@ -63,6 +64,27 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
 
     entries(): AsyncGenerator<Entry, void, undefined> {
       return this.#sessions.wholeTable.entries()
+    }
+
+    entriesByUser(userId: UserId, callback?: Callback<Entry[]>): any {
+      return this.#deliver('entriesByUser', this.#sessions.byUser.entries(userId), callback)
+    }
+
+    idsByUser(userId: UserId, callback?: Callback<string[]>): any {
+      return this.#deliver('idsByUser', this.#sessions.byUser.ids(userId), callback)
+    }
+
+    destroyByUser(
+      userId: UserId,
+      options?: DestroyByUserOptions | Callback<number>,
+      callback?: Callback<number>,
+    ): any {
+      if (typeof options === 'function') return this.destroyByUser(userId, undefined, options)
+      return this.#deliver('destroyByUser', this.#sessions.byUser.destroy(userId, options), callback)
+    }
+
+    createUserIndex(): Promise<void> {
+      return this.#sessions.createUserIndex()
     }
 
     createTable(): Promise<void> {

@@ -5,7 +5,7 @@
 import { inBackground, monotonicMs, now } from '../clock.ts'
 import type { Pool } from '../connection/pool.ts'
 import type { Columns, Parameters, TimeLeft } from '../connection/query.ts'
-import { codeOf, type StoreError, sidRefused } from '../errors.ts'
+import { codeOf, noUserIndex, type StoreError, sidRefused } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import { isOfSidType, isRefusedSid, UNDEFINED_TABLE } from '../sqlstate.ts'
 import { type Answer, answersOf } from './answers.ts'
@@ -13,9 +13,13 @@ import { createTable } from './ddl.ts'
 import { type Names, names } from './names.ts'
 import type { Operation, OperationBatch } from './operations.ts'
 import { parametersOf } from './parameters.ts'
+import { type Row, rowOf } from './row.ts'
+import { type SessForm, sessFormOf } from './sess-form.ts'
 import { sidTypeOf } from './sid-type.ts'
 import type { ParameterName, Statement } from './sql.ts'
 import { type StatementName, type Statements, statements } from './statements.ts'
+import { type UserIndex, userIndex } from './user-index.ts'
+import { userParameter } from './user-key.ts'
 
 const none: Parameters = () => []
 
@@ -30,7 +34,10 @@ export interface TableBatch extends OperationBatch {
   readonly effectUntil: number
 }
 
-type TableSettings = Pick<Settings, 'tableName' | 'schemaName' | 'createTableIfMissing' | 'timeoutMs'>
+type TableSettings = Pick<
+  Settings,
+  'tableName' | 'schemaName' | 'createTableIfMissing' | 'timeoutMs' | 'userIdPath' | 'userIndex'
+>
 
 export class Table {
   readonly #settings: TableSettings
@@ -40,6 +47,7 @@ export class Table {
   #sidType = ''
   #statements: Statements
   #created: Promise<void> | undefined
+  #sessForm: Promise<SessForm> | undefined
 
   constructor(settings: TableSettings, pool: Pool) {
     this.#settings = settings
@@ -67,14 +75,18 @@ export class Table {
   }
 
   /** @throws StoreError */
-  query(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns[]> {
+  query(
+    name: StatementName | ((all: Statements) => Statement),
+    values: ValuesByName,
+    until: number = this.deadline(),
+  ): Promise<Columns[]> {
     const parameters = (statement: Statement): Parameters => {
       return (time) => {
         const byName = values(time)
         return statement.parameters.map((name) => String(byName[name]))
       }
     }
-    const pick = (all: Statements) => all[name]
+    const pick = typeof name === 'function' ? name : (all: Statements) => all[name]
     return this.#send(pick, parameters, until, (rows) => rows)
   }
 
@@ -133,9 +145,40 @@ export class Table {
     return Number(row?.[0])
   }
 
+  /**
+   * The rows in which the user's id may stand, the last to expire first.
+   * @param aliveAt rows that expired before are left out
+   */
+  async rowsOfUser(id: string, aliveAt: number, until: number): Promise<Row[]> {
+    const form = await this.#askSessForm(until)
+    const pick = (all: Statements) => all.ofUser(this.#settings.userIdPath, form)
+    const rows = await this.query(pick, () => ({ user: userParameter(id), now: aliveAt }), until)
+    return rows.map(rowOf)
+  }
+
+  /** The index on user ids, as it has to be for this table. @throws StoreError if it cannot have one */
+  async userIndex(until: number): Promise<UserIndex> {
+    const form = await this.#askSessForm(until)
+    if (form === 'old text') throw noUserIndex()
+    return userIndex(this.#names, this.#settings.userIdPath, form)
+  }
+
+  /** Asked once. A failure is not remembered. */
+  #askSessForm(until: number): Promise<SessForm> {
+    this.#sessForm ??= inBackground(() =>
+      this.query('sessForm', () => ({}), until).then(sessFormOf, (error) => {
+        this.#sessForm = undefined
+        throw error
+      }),
+    )
+    return this.#sessForm
+  }
+
   createTable(until: number = this.deadline()): Promise<void> {
     const run = (text: string) => this.#pool.query(text, none, until)
-    return createTable(this.#names, {
+    const { userIndex: isIndexed, userIdPath } = this.#settings
+    const more = isIndexed ? userIndex(this.#names, userIdPath).create : ''
+    return createTable(this.#names, more, {
       exists: async () => (await run(this.#statements.exists.text))[0]?.[0] === 'true',
       create: run,
     })
