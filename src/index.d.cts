@@ -8,10 +8,12 @@ declare namespace connectPostgresSimple {
   export type ConObject = all.ConObject
   export type DestroyByUserOptions = all.DestroyByUserOptions
   export type Entry = all.Entry
+  export type Health = all.Health
   export type Options = all.Options
   export type PostgresStore = all.PostgresStore
   export type PostgresStoreClass = all.PostgresStoreClass
   export type Serializer = all.Serializer
+  export type Stats = all.Stats
   export type UserId = all.UserId
 }
 

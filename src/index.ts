@@ -8,7 +8,9 @@ export type { ConObject, Options, Serializer } from './options.ts'
 export type { Entry } from './session/entries.ts'
 export type { DestroyByUserOptions, UserId } from './session/user.ts'
 export type { PostgresStore, PostgresStoreClass } from './store/contract.ts'
+export type { Health } from './store/health.ts'
 export type { Callback } from './store/outcome.ts'
+export type { Stats } from './store/stats.ts'
 
 interface WithStore {
   Store: abstract new (...options: any[]) => any

@@ -62,6 +62,7 @@ export function timeLeft(until: number, aheadMs: number): TimeLeft {
 }
 
 /**
+ * Resolves with the rows of a statement.
  * @param giveUp is called when the deadline has passed, to drop the connection with the statement under way
  */
 export function execute(
@@ -101,7 +102,7 @@ export function execute(
  */
 const TEXT: readonly unknown[] = [25, 1043]
 
-/** @throws StoreError STORE_TIMEOUT if it lasts longer */
+/** Resolves when the work, which never rejects, has ended. @throws StoreError STORE_TIMEOUT after `until` */
 export function within(until: number, work: Promise<unknown>): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const timer = startTimer(() => reject(timedOut()), until - monotonicMs())

@@ -115,7 +115,7 @@ async function walkPages(
     if (pages === 0) return { count: total, page: undefined, ended: false }
     total += count
     page += PAGES
-    // After the last page only rows that others have locked are left.
+    // After the last page only held rows are left.
     const ended = !isOurTurn || page >= pages || isStopped()
     if (ended || count < PAGES) return { count: total, page, ended }
   }

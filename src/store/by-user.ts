@@ -19,6 +19,7 @@ import {
 import type { Settings } from '../settings/settings.ts'
 import type { Row } from '../table/row.ts'
 import type { Table } from '../table/table.ts'
+import type { UserRows } from '../table/user-rows.ts'
 import type { Calls } from './calls.ts'
 import type { OperationQueue } from './operation-queue.ts'
 
@@ -29,12 +30,21 @@ type UserSettings = Pick<Settings, 'userIdPath' | 'errorLog'>
 
 export class ByUser {
   readonly #table: Table
+  readonly #userRows: UserRows
   readonly #queue: OperationQueue
   readonly #calls: Calls
   readonly #reader: Reader
   readonly #settings: UserSettings
 
-  constructor(table: Table, queue: OperationQueue, calls: Calls, reader: Reader, settings: UserSettings) {
+  constructor(
+    table: Table,
+    userRows: UserRows,
+    queue: OperationQueue,
+    calls: Calls,
+    reader: Reader,
+    settings: UserSettings,
+  ) {
+    this.#userRows = userRows
     this.#table = table
     this.#queue = queue
     this.#calls = calls
@@ -76,7 +86,7 @@ export class ByUser {
     )
     const destroy = (sid: string) => {
       logouts.add(sid)
-      return this.#queue.submit(sid, { verb: 'destroy' }, until)
+      return this.#queue.submit(sid, { verb: 'destroy' }, undefined, until)
     }
     for (let i = 0; i < sids.length; i += SIDS_AT_A_TIME) {
       const results = await Promise.allSettled(sids.slice(i, i + SIDS_AT_A_TIME).map(destroy))
@@ -103,7 +113,7 @@ export class ByUser {
     // The operation of a write with an async serializer is not known yet.
     const ofUser = earlier.filter(({ op }) => !op || ('sess' in op && mayHoldId(op.sess, id)))
     const find = async () => {
-      const rows = await this.#table.rowsOfUser(id, aliveAt, until)
+      const rows = await this.#userRows.find(id, aliveAt, until)
       return rows.filter(([, text]) => isOfUser(text, this.#settings.userIdPath, id))
     }
     const findAfterwards = async () => {

@@ -7,9 +7,14 @@ import type { Entry } from '../session/entries.ts'
 import { carryLoaded } from '../session/loaded.ts'
 import type { DestroyByUserOptions, UserId } from '../session/user.ts'
 import { parseOptions, type Settings } from '../settings/settings.ts'
+import { isWatched, operations } from '../tracing/channels.ts'
+import { printDebugLines } from '../tracing/debug-lines.ts'
+import { type OperationTrace, traceOperation } from '../tracing/operation.ts'
 import type { PostgresStoreClass } from './contract.ts'
-import { type Callback, deliver, type Work } from './outcome.ts'
+import type { Health } from './health.ts'
+import { type Callback, deliver, promiseOf, type Work } from './outcome.ts'
 import { Sessions } from './sessions.ts'
+import type { Stats } from './stats.ts'
 
 type Request = Parameters<Store['createSession']>[0]
 
@@ -24,42 +29,48 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
       const settings = parseOptions(options)
       this.#sessions = new Sessions(settings)
       this.#errorLog = settings.errorLog
+      printDebugLines()
     }
 
     override get(sid: string, callback?: Callback<SessionData | null>): any {
-      return this.#deliver('get', (...callbacks) => this.#sessions.get(sid, ...callbacks), callback)
+      return this.#do(
+        'get',
+        sid,
+        (trace) => (resolve, reject) => this.#sessions.get(sid, resolve, reject, trace),
+        callback,
+      )
     }
 
     override set(sid: string, session: SessionData, callback?: Callback): any {
-      return this.#deliver('set', this.#sessions.set(sid, session), callback)
+      return this.#do('set', sid, (trace) => this.#sessions.set(sid, session, trace), callback)
     }
 
     override touch(sid: string, session: SessionData, callback?: Callback): any {
-      return this.#deliver('touch', this.#sessions.touch(sid, session), callback)
+      return this.#do('touch', sid, (trace) => this.#sessions.touch(sid, session, trace), callback)
     }
 
     override destroy(sid: string, callback?: Callback): any {
-      return this.#deliver('destroy', this.#sessions.destroy(sid), callback)
+      return this.#do('destroy', sid, (trace) => this.#sessions.destroy(sid, trace), callback)
     }
 
     override all(callback?: Callback<SessionData[]>): any {
-      return this.#deliver('all', this.#sessions.wholeTable.all(), callback)
+      return this.#do('all', undefined, () => this.#sessions.wholeTable.all(), callback)
     }
 
     override length(callback?: Callback<number>): any {
-      return this.#deliver('length', this.#sessions.wholeTable.length(), callback)
+      return this.#do('length', undefined, () => this.#sessions.wholeTable.length(), callback)
     }
 
     ids(callback?: Callback<string[]>): any {
-      return this.#deliver('ids', this.#sessions.wholeTable.ids(), callback)
+      return this.#do('ids', undefined, () => this.#sessions.wholeTable.ids(), callback)
     }
 
     override clear(callback?: Callback): any {
-      return this.#deliver('clear', this.#sessions.wholeTable.clear(), callback)
+      return this.#do('clear', undefined, () => this.#sessions.wholeTable.clear(), callback)
     }
 
     pruneSessions(callback?: Callback<number>): any {
-      return this.#deliver('pruneSessions', this.#sessions.prune(), callback)
+      return this.#do('pruneSessions', undefined, () => this.#sessions.prune(), callback)
     }
 
     entries(): AsyncGenerator<Entry, void, undefined> {
@@ -67,11 +78,11 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
     }
 
     entriesByUser(userId: UserId, callback?: Callback<Entry[]>): any {
-      return this.#deliver('entriesByUser', this.#sessions.byUser.entries(userId), callback)
+      return this.#do('entriesByUser', undefined, () => this.#sessions.byUser.entries(userId), callback)
     }
 
     idsByUser(userId: UserId, callback?: Callback<string[]>): any {
-      return this.#deliver('idsByUser', this.#sessions.byUser.ids(userId), callback)
+      return this.#do('idsByUser', undefined, () => this.#sessions.byUser.ids(userId), callback)
     }
 
     destroyByUser(
@@ -80,7 +91,12 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
       callback?: Callback<number>,
     ): any {
       if (typeof options === 'function') return this.destroyByUser(userId, undefined, options)
-      return this.#deliver('destroyByUser', this.#sessions.byUser.destroy(userId, options), callback)
+      return this.#do(
+        'destroyByUser',
+        undefined,
+        () => this.#sessions.byUser.destroy(userId, options),
+        callback,
+      )
     }
 
     createUserIndex(): Promise<void> {
@@ -89,6 +105,14 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
 
     createTable(): Promise<void> {
       return this.#sessions.createTable()
+    }
+
+    health(): Promise<Health> {
+      return this.#sessions.health()
+    }
+
+    stats(): Stats {
+      return this.#sessions.stats()
     }
 
     close(): Promise<void> {
@@ -108,9 +132,21 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
       return created
     }
 
-    #deliver<T>(verb: string, work: Work<T>, callback: Callback<T> | undefined): Promise<T> | undefined {
-      return deliver(work, callback, (error) => {
-        this.#errorLog(`\`${verb}\` failed and nobody was waiting for it`, error)
+    /** @param sid undefined for a method that takes none */
+    #do<T>(
+      verb: string,
+      sid: string | undefined,
+      begin: (trace?: OperationTrace) => Work<T>,
+      callback: Callback<T> | undefined,
+    ): Promise<T> | undefined {
+      const { counters } = this.#sessions
+      counters.called(verb)
+      const work = isWatched(operations)
+        ? traceOperation(verb, sid, (trace) => promiseOf(begin(trace)))
+        : begin()
+      return deliver(work, callback, (error, isHeard) => {
+        counters.failed(error)
+        if (!isHeard) this.#errorLog(`\`${verb}\` failed and nobody was waiting for it`, error)
       })
     }
   }

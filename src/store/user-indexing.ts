@@ -7,6 +7,8 @@ import { closed } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Table } from '../table/table.ts'
 import { createUserIndex } from '../table/user-index.ts'
+import type { UserRows } from '../table/user-rows.ts'
+import type { Counters } from '../tracing/counters.ts'
 
 // An election takes a while, whatever `timeout` is.
 const MIN_QUESTION_MS = 5000
@@ -14,12 +16,16 @@ const MIN_QUESTION_MS = 5000
 export class UserIndexing {
   readonly #settings: Settings
   readonly #table: Table
+  readonly #userRows: UserRows
+  readonly #counters: Counters
   #running: Promise<void> | undefined
   #stop = () => {}
 
-  constructor(settings: Settings, table: Table) {
+  constructor(settings: Settings, table: Table, userRows: UserRows, counters: Counters) {
     this.#settings = settings
     this.#table = table
+    this.#userRows = userRows
+    this.#counters = counters
   }
 
   create(): Promise<void> {
@@ -38,8 +44,8 @@ export class UserIndexing {
   }
 
   async #create(): Promise<void> {
-    const index = await this.#table.userIndex(this.#table.deadline())
-    const pool = new Pool({ ...this.#settings, max: 1 })
+    const index = await this.#userRows.index(this.#table.deadline())
+    const pool = new Pool({ ...this.#settings, max: 1 }, this.#counters)
     let isStopped = false
     const stopped = new Promise<never>((_, reject) => {
       this.#stop = () => {
@@ -49,7 +55,7 @@ export class UserIndexing {
     })
     const run = async (text: string, ms: number) => {
       if (isStopped) throw closed()
-      return pool.query(text, () => [], monotonicMs() + ms)
+      return pool.query({ verb: 'userIndex', text, parameters: () => [], until: monotonicMs() + ms })
     }
     const database = {
       ask: (text: string) => run(text, Math.max(this.#settings.timeoutMs, MIN_QUESTION_MS)),

@@ -104,7 +104,7 @@ interface Database {
 }
 
 // A build that fails for a deadlock or a lost connection is tried again, but not for ever.
-const MAX_BUILDS = 10
+const MAX_BUILDS = 3
 
 /** @throws StoreError if the database refuses to build it */
 export async function createUserIndex(index: UserIndex, { ask, build, pause }: Database): Promise<void> {

@@ -208,6 +208,42 @@ test('a serializer and a ttl function run in the context of the call they work f
   })
 })
 
+test('a merge runs the serializer in the context of its own save', async () => {
+  const wrong: string[] = []
+  let merges = 0
+  const options: Options = {
+    ...at,
+    onConflict: 'merge',
+    serializer: {
+      stringify: (session) => JSON.stringify(session),
+      parse(text) {
+        const session = JSON.parse(text)
+        merges++
+        if (requests.getStore() !== session.owner) wrong.push(`${requests.getStore()}`)
+        return session
+      },
+    },
+  }
+  await withStore(options, async (store) => {
+    await Promise.all(
+      Array.from({ length: USERS }, (_, i) =>
+        requests.run(`owner-${i}`, async () => {
+          const sid = `merged-${i}`
+          await putRow(db.sql, sid, { owner: `owner-${i}` })
+          const mine: any = await store.get(sid)
+          await db.sql`
+            update session set sess = (sess::jsonb || '{"theirs":1}')::json where sid = ${sid}`
+          await store.set(sid, Object.assign(mine, { mine: 1 }))
+          const { theirs, mine: saved }: any = await store.get(sid)
+          assert.deepEqual([theirs, saved], [1, 1])
+        }),
+      ),
+    )
+  })
+  assert.equal(merges, USERS * 5, 'two gets, and three texts for each merge')
+  assert.deepEqual(wrong, [])
+})
+
 test('what runs in the background runs in no request, and keeps none alive', async () => {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void

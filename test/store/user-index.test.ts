@@ -2,16 +2,19 @@
 
 import assert from 'node:assert/strict'
 import type { SessionData } from 'express-session'
+import postgres from 'postgres'
 import { names } from '../../src/table/names.ts'
 import type { SessForm } from '../../src/table/sess-form.ts'
 import { pieces } from '../../src/table/sql.ts'
 import { userIndex } from '../../src/table/user-index.ts'
 import { ofUser, userParameter } from '../../src/table/user-key.ts'
 import { database, tableSql } from '../support/database.ts'
+import { failure } from '../support/failure.ts'
 import { incumbent } from '../support/incumbent.ts'
+import { gather, worker } from '../support/processes.ts'
 import { promises } from '../support/promise.ts'
 import { execute } from '../support/statement.ts'
-import { sessionOf } from '../support/store.ts'
+import { sessionOf, withStore } from '../support/store.ts'
 
 const db = await database('user_index')
 const test = promises('user index')
@@ -145,6 +148,119 @@ test('connect-pg-simple saves beside the index whatever it could save without', 
   } finally {
     await theirs.close()
   }
+})
+
+const { name: indexName } = userIndex(names('session', undefined), path)
+
+/** The indexes of the table, those that cannot be used marked. */
+const indexes = async (table = 'session') =>
+  (
+    await db.sql`
+      select c.relname || case when i.indisvalid then '' else ' (invalid)' end as name
+      from pg_index i join pg_class c on c.oid = i.indexrelid
+      where i.indrelid = ${table}::regclass order by 1`
+  ).map(({ name }) => name)
+const ALL = ['IDX_session_expire', indexName, 'session_pkey']
+
+/** An index that is being built while the transaction lasts: the build waits for it. */
+const whileBuilding = (during: () => Promise<void>) =>
+  db.sql.begin(async (holder) => {
+    await holder`insert into session values ('held', '{}', now())`
+    await during()
+  })
+
+/** Leaves an invalid index, as a build does whose server is stopped. */
+async function breakIndex(): Promise<void> {
+  await db.sql.unsafe(`drop index if exists "${indexName}"`)
+  const admin = postgres(db.url, { max: 1, onnotice() {} })
+  const build = admin.unsafe(userIndex(names('session', undefined), path).createConcurrently).catch(() => {})
+  await whileBuilding(async () => {
+    const isThere = async () => (await indexes()).includes(`${indexName} (invalid)`)
+    while (!(await isThere())) await new Promise((resume) => setTimeout(resume, 10))
+    await db.sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and query ilike 'create index%' and pid <> pg_backend_pid()`
+    await build
+  })
+  await admin.end({ timeout: 1 })
+  await db.sql`delete from session where sid = 'held'`
+  assert.ok((await indexes()).includes(`${indexName} (invalid)`))
+}
+
+test('a table that is created with `userIndex: true` has the index from the start', () =>
+  withStore(
+    { conString: db.url, tableName: 'new', createTableIfMissing: true, userIndex: true },
+    async (store) => {
+      assert.deepEqual(await store.idsByUser(42), [])
+      const { name } = userIndex(names('new', undefined), path)
+      assert.deepEqual(await indexes('new'), ['IDX_new_expire', name, 'new_pkey'])
+      await store.createUserIndex()
+      assert.deepEqual(await indexes('new'), ['IDX_new_expire', name, 'new_pkey'])
+    },
+  ))
+
+test(
+  'twenty processes that create the index at once all succeed, and there is one',
+  async () => {
+    await db.sql.unsafe(`drop index if exists "${indexName}"`)
+    await db.sql`
+      insert into session
+      select i::text, json_build_object('passport', json_build_object('user', i)), now() + interval '1 day'
+      from generate_series(1, 20000) i`
+    const workers = Array.from({ length: 20 }, () => worker('create-user-index', { url: db.url }))
+    assert.deepEqual(await gather(workers), Array(20).fill('created'))
+    assert.deepEqual(await indexes(), ALL)
+  },
+  { seconds: 90 },
+)
+
+test('an index that a failed build has left is built anew, and another one is left as it is', async () => {
+  await db.sql`create index theirs on session (lower(sid))`
+  await breakIndex()
+  await withStore({ conString: db.url }, (store) => store.createUserIndex())
+  assert.deepEqual(await indexes(), [...ALL, 'theirs'])
+  await db.sql`drop index theirs`
+})
+
+test('the table stays in use while the index is built, and `close` does not wait for the build', async () => {
+  await db.sql.unsafe(`drop index if exists "${indexName}"`)
+  await whileBuilding(async () => {
+    await withStore({ conString: db.url, max: 1 }, async (store) => {
+      const [creation, same] = [store.createUserIndex(), store.createUserIndex()]
+      const isThere = async () => (await indexes()).includes(`${indexName} (invalid)`)
+      while (!(await isThere())) await new Promise((resume) => setTimeout(resume, 10))
+      await store.set('used', sessionOf({ passport: { user: 'used' } }))
+      assert.deepEqual(await store.idsByUser('used'), ['used'])
+      const failures = Promise.all([failure(creation), failure(same)])
+      await store.close()
+      assert.deepEqual(
+        (await failures).map(({ code }) => code),
+        ['STORE_CLOSED', 'STORE_CLOSED'],
+      )
+    })
+    await db.sql`
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and query ilike 'create index%' and pid <> pg_backend_pid()`
+  })
+  await db.sql`delete from session`
+  // By the app's own connections.
+  const shared = postgres(db.url, { max: 2, onnotice() {} })
+  await withStore({ postgres: shared, isolate: false }, (store) => store.createUserIndex())
+  await shared.end()
+  assert.deepEqual(await indexes(), ALL)
+})
+
+test('an index that cannot be built is an error that says why', async () => {
+  await db.sql.unsafe(tableSql.replace('json', 'text').replaceAll('session', 'texts'))
+  const taken = userIndex(names('texts', undefined), path, 'text').name
+  await db.sql.unsafe(`create table "${taken}" ()`)
+  await withStore({ conString: db.url, tableName: 'texts' }, async (store) => {
+    const { code } = await failure(store.createUserIndex())
+    assert.equal(code, needs16 ? '0A000' : '42P07')
+  })
+  await withStore({ conString: db.url, tableName: 'nowhere' }, async (store) => {
+    assert.equal((await failure(store.createUserIndex())).code, '42P01')
+  })
 })
 
 test('no connection is left behind', () => db.drop())
