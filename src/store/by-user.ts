@@ -3,6 +3,7 @@
 // destroyed in which the user's id stands. Must not know Express, callbacks or the driver.
 
 import { now } from '../clock.ts'
+import { Turns } from '../queue/turns.ts'
 import { type Entry, entries } from '../session/entries.ts'
 import { logouts } from '../session/logouts.ts'
 import type { Reader } from '../session/reader.ts'
@@ -26,7 +27,7 @@ import type { OperationQueue } from './operation-queue.ts'
 // How many sessions of a user are destroyed at once. There is a limit to how many operations may wait.
 const SIDS_AT_A_TIME = 1000
 
-type UserSettings = Pick<Settings, 'userIdPath' | 'errorLog'>
+type UserSettings = Pick<Settings, 'userIdPath' | 'errorLog' | 'max'>
 
 export class ByUser {
   readonly #table: Table
@@ -35,6 +36,8 @@ export class ByUser {
   readonly #calls: Calls
   readonly #reader: Reader
   readonly #settings: UserSettings
+  /** Without an index a search takes long. Connections have to be left for everything else. */
+  readonly #turns: Turns
 
   constructor(
     table: Table,
@@ -50,6 +53,7 @@ export class ByUser {
     this.#calls = calls
     this.#reader = reader
     this.#settings = settings
+    this.#turns = new Turns(Math.max(1, settings.max >> 1))
   }
 
   async entries(userId: UserId): Promise<Entry[]> {
@@ -113,7 +117,7 @@ export class ByUser {
     // The operation of a write with an async serializer is not known yet.
     const ofUser = earlier.filter(({ op }) => !op || ('sess' in op && mayHoldId(op.sess, id)))
     const find = async () => {
-      const rows = await this.#userRows.find(id, aliveAt, until)
+      const rows = await this.#turns.run(() => this.#userRows.find(id, aliveAt, until))
       return rows.filter(([, text]) => isOfUser(text, this.#settings.userIdPath, id))
     }
     const findAfterwards = async () => {

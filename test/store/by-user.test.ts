@@ -230,6 +230,41 @@ test('a row that stays locked is a STORE_TIMEOUT, after which the user’s other
     assert.equal(await store.destroyByUser('stuck'), 1)
   }))
 
+test('a call ends within `timeout` of its beginning, also if it has to wait for an earlier write', () =>
+  withStore({ ...at, timeout: 2 }, async (store) => {
+    await putRows('bounded', { bounded: 100 })
+    const session = (await store.get('bounded')) as SessionData
+    const ended: string[] = []
+    const note = (name: string, call: Promise<unknown>) => failure(call).then(() => ended.push(name))
+    const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms))
+    await whileLocked('bounded', async () => {
+      const calls = [note('save', store.set('bounded', Object.assign(session, { n: 1 })))]
+      await pause(500)
+      calls.push(note('destroyByUser', store.destroyByUser('bounded')))
+      await pause(1000)
+      // Its time is over a second after that of the call before.
+      calls.push(note('last', store.set('bounded', sessionOf(of('bounded')))))
+      await Promise.all(calls)
+    })
+    assert.deepEqual(ended, ['save', 'destroyByUser', 'last'])
+  }))
+
+test('searches that take long, as without an index, leave connections for everything else', () =>
+  withStore({ ...at, tableName: 'lazy', max: 2 }, async (store) => {
+    await putRows('patient', { quick: 100, slow: 100 })
+    await db.sql.unsafe(`
+      create view lazy as
+      select sid, case sid when 'slow' then (select sess from pg_sleep(0.2)) else sess end as sess, expire
+      from session where sid in ('quick', 'slow')`)
+    let searched = 0
+    const searches = Array.from({ length: 6 }, () => store.idsByUser('patient').then(() => searched++))
+    await new Promise((resume) => setTimeout(resume, 100))
+    for (let i = 0; i < 3; i++) assert.ok(await store.get('quick'))
+    assert.ok(searched <= 3, `${searched} of 6 searches came first`)
+    await Promise.all(searches)
+    assert.deepEqual(await store.idsByUser('patient'), ['quick', 'slow'])
+  }))
+
 test('a server that is away is waited for until `timeout`, and calls beyond the limit are STORE_BUSY', async () => {
   const away = { conString: 'postgres://nobody@127.0.0.1:1/nowhere', timeout: 1, errorLog() {} }
   await withStore(away, async (store) => {
