@@ -20,7 +20,9 @@ export interface Settings {
   readonly userIdPath: readonly string[]
   readonly userIndex: boolean
   readonly disableTouch: boolean
-  readonly touchInterval: number
+  /** Undefined: it depends on the session's lifetime. */
+  readonly touchInterval: number | undefined
+  readonly maxLifetime: number | undefined
   readonly pruneSessionInterval: number | false
   readonly pruneSessionRandomizedInterval: (milliseconds: number) => number
   readonly errorLog: ErrorLog
@@ -56,7 +58,8 @@ export function parseOptions(options: Options = {}): Settings {
     userIdPath: [...(options.userIdPath ?? ['passport', 'user'])],
     userIndex: options.userIndex ?? false,
     disableTouch: options.disableTouch ?? false,
-    touchInterval: options.touchInterval ?? 0,
+    touchInterval: options.touchInterval,
+    maxLifetime: options.maxLifetime,
     pruneSessionInterval: options.pruneSessionInterval ?? 60,
     pruneSessionRandomizedInterval: randomizer(options.pruneSessionRandomizedInterval),
     errorLog: safeErrorLog(options.errorLog ?? logToConsole),

@@ -3,6 +3,7 @@
 // destroyed in which the user's id stands. Must not know Express, callbacks or the driver.
 
 import { now } from '../clock.ts'
+import type { Events } from '../events.ts'
 import { Turns } from '../queue/turns.ts'
 import { type Entry, entries } from '../session/entries.ts'
 import { logouts } from '../session/logouts.ts'
@@ -35,6 +36,7 @@ export class ByUser {
   readonly #queue: OperationQueue
   readonly #calls: Calls
   readonly #reader: Reader
+  readonly #events: Events
   readonly #settings: UserSettings
   /** Without an index a search takes long. Connections have to be left for everything else. */
   readonly #turns: Turns
@@ -45,6 +47,7 @@ export class ByUser {
     queue: OperationQueue,
     calls: Calls,
     reader: Reader,
+    events: Events,
     settings: UserSettings,
   ) {
     this.#userRows = userRows
@@ -52,6 +55,7 @@ export class ByUser {
     this.#queue = queue
     this.#calls = calls
     this.#reader = reader
+    this.#events = events
     this.#settings = settings
     this.#turns = new Turns(Math.max(1, settings.max >> 1))
   }
@@ -88,9 +92,10 @@ export class ByUser {
       alive,
       spared,
     )
-    const destroy = (sid: string) => {
+    const destroy = async (sid: string) => {
       logouts.add(sid)
-      return this.#queue.submit(sid, { verb: 'destroy' }, undefined, until)
+      await this.#queue.submit(sid, { verb: 'destroy' }, undefined, until)
+      this.#events.tell('destroy', { sid })
     }
     for (let i = 0; i < sids.length; i += SIDS_AT_A_TIME) {
       const results = await Promise.allSettled(sids.slice(i, i + SIDS_AT_A_TIME).map(destroy))

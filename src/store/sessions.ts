@@ -4,8 +4,10 @@
 
 import type { SessionData } from 'express-session'
 import { Pool } from '../connection/pool.ts'
+import type { Events } from '../events.ts'
 import { deletes } from '../pruning/deletes.ts'
 import { Pruner } from '../pruning/pruner.ts'
+import { expiredTeller } from '../session/expired.ts'
 import { LoadedSessions } from '../session/loaded.ts'
 import { logouts } from '../session/logouts.ts'
 import { Reader } from '../session/reader.ts'
@@ -27,7 +29,7 @@ import { UserIndexing } from './user-indexing.ts'
 import { WholeTable } from './whole-table.ts'
 
 export class Sessions {
-  readonly #settings: Settings
+  readonly #events: Events
   readonly counters: Counters = new Counters()
   readonly #pool: Pool
   readonly #table: Table
@@ -43,8 +45,8 @@ export class Sessions {
   readonly #userIndexing: UserIndexing
 
   /** Opens no connection yet. @throws TypeError for an instance or address that cannot be used */
-  constructor(settings: Settings) {
-    this.#settings = settings
+  constructor(settings: Settings, events: Events) {
+    this.#events = events
     this.#pool = new Pool(settings, this.counters)
     this.#table = new Table(settings, this.#pool)
     // Failed prunes are not reported while no server can be reached: the pool has reported that already.
@@ -52,7 +54,8 @@ export class Sessions {
     const onPruned = (count: number) => {
       this.counters.pruned += count
     }
-    this.#pruner = new Pruner({ ...settings, errorLog, onPruned }, deletes(this.#table))
+    const witness = { isPresent: () => events.hasListener('expire'), tell: expiredTeller(settings, events) }
+    this.#pruner = new Pruner({ ...settings, errorLog, onPruned }, deletes(this.#table, witness))
     this.#calls = new Calls(() => this.#pruner.start())
     const loaded = new LoadedSessions()
     this.#reader = new Reader(settings, loaded)
@@ -61,9 +64,16 @@ export class Sessions {
       usualLength: () => this.#reader.usualLength,
       timedOut: () => this.#pool.timedOut(),
     })
-    this.wholeTable = new WholeTable(this.#table, this.#queue, this.#calls, this.#reader, settings.errorLog)
+    this.wholeTable = new WholeTable(
+      this.#table,
+      this.#queue,
+      this.#calls,
+      this.#reader,
+      events,
+      settings.errorLog,
+    )
     const userRows = new UserRows(this.#table, settings)
-    this.byUser = new ByUser(this.#table, userRows, this.#queue, this.#calls, this.#reader, settings)
+    this.byUser = new ByUser(this.#table, userRows, this.#queue, this.#calls, this.#reader, events, settings)
     this.#userIndexing = new UserIndexing(settings, this.#table, userRows, this.counters)
   }
 
@@ -99,17 +109,17 @@ export class Sessions {
     const save = this.#saves.save(sid, session)
     const answer = await this.#queue.submit(sid, save.operation, trace?.sent)
     if (!answer) trace?.absent()
-    save.done(answer)
+    const learning = save.done(answer)
+    if (learning !== undefined) await learning
   }
 
   async touch(sid: string, session: SessionData, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
-    if (this.#settings.disableTouch) return
     const touch = this.#saves.touch(sid, session)
     if (!touch) return
     const answer = await this.#queue.submit(sid, touch.operation, trace?.sent)
     if (!answer) trace?.absent()
-    touch.done(answer)
+    touch.done()
   }
 
   async destroy(sid: string, trace?: OperationTrace): Promise<void> {
@@ -117,6 +127,7 @@ export class Sessions {
     logouts.add(sid)
     const answer = await this.#queue.submit(sid, { verb: 'destroy' }, trace?.sent)
     if (!answer) trace?.absent()
+    this.#events.tell('destroy', { sid })
   }
 
   async prune(): Promise<number> {

@@ -83,40 +83,42 @@ export class Table {
 
   /** @throws StoreError */
   query(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns[]> {
-    return this.queryBy(
-      name,
-      (all) => all[name],
-      values,
-      until,
-      (rows) => rows,
-    )
+    return this.queryAs(name, values, (rows) => rows, until)
   }
 
   /** Runs a statement that returns one row. @throws StoreError */
   queryOne(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns> {
-    return this.queryBy(
-      name,
-      (all) => all[name],
-      values,
-      until,
-      ([row, ...others]) => {
-        if (!row || others.length > 0) throw mismatch()
-        return row
-      },
-    )
+    const onlyRow = ([row, ...others]: Columns[]) => {
+      if (!row || others.length > 0) throw mismatch()
+      return row
+    }
+    return this.queryAs(name, values, onlyRow, until)
   }
 
   /**
-   * Runs one of the statements.
-   * @param verb names it where operations are watched
-   * @param read turns the rows into the result
+   * @param read turns the rows into the result; throws STORE_MISMATCH if they are not those that were asked
+   *   for
+   * @throws StoreError
+   */
+  queryAs<T>(
+    name: StatementName,
+    values: ValuesByName,
+    read: (rows: Columns[]) => T,
+    until: number = this.deadline(),
+  ): Promise<T> {
+    return this.queryBy(name, (all) => all[name], values, read, until)
+  }
+
+  /**
+   * The same for a statement that has to be made first.
+   * @param verb names it where statements are watched
    */
   queryBy<T>(
     verb: string,
     pick: (all: Statements) => Statement,
     values: ValuesByName,
-    until: number,
     read: (rows: Columns[]) => T,
+    until: number = this.deadline(),
   ): Promise<T> {
     return this.#send({
       verb,

@@ -33,8 +33,8 @@ export class UserRows {
       'ofUser',
       (all) => all.ofUser(userIdPath, form),
       values,
-      until,
       (rows) => rows.map(rowOf),
+      until,
     )
   }
 

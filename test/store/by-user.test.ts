@@ -139,6 +139,15 @@ test('what is no id, and options that are none, destroy nothing', () =>
     assert.deepEqual(await sidsLike('%'), before)
   }))
 
+test('listeners are told of each session that is destroyed, and of no other', () =>
+  withStore(at, async (store) => {
+    await putRows('told', { 'told-1': 100, 'told-2': 200, 'told-3': 300 })
+    const told: string[] = []
+    store.on('destroy', ({ sid }) => told.push(String(sid)))
+    await store.destroyByUser('told', { keep: 1 })
+    assert.deepEqual(told.sort(), ['told-1', 'told-2'])
+  }))
+
 test('each takes a callback, which is called once in the async context of the call', () =>
   withStore(at, async (store) => {
     await putRows('called', { called: 100 })

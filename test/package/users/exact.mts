@@ -12,6 +12,7 @@ const options: Options = {
   userIndex: nothing,
   disableTouch: nothing,
   touchInterval: nothing,
+  maxLifetime: nothing,
   pruneSessionInterval: nothing,
   pruneSessionRandomizedInterval: nothing,
   errorLog: nothing,

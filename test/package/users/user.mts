@@ -1,7 +1,9 @@
 // An ES module app in TypeScript.
 import connectPostgresSimple, {
   type DestroyByUserOptions,
+  type DestroyEvent,
   type Entry,
+  type ExpireEvent,
   type Options,
   type PostgresStore,
   type Serializer,
@@ -46,6 +48,12 @@ store.destroyByUser('42', { except: ['a', 'b'] }, (_error, destroyed?: number) =
 const id: UserId = (await store.idsByUser('42'))[0] ?? 0
 // @ts-expect-error an object is no user's id
 store.idsByUser({ id })
+store.on('expire', ({ sid, session: expired }) => console.log(sid.length, expired?.user))
+store.once('destroy', async ({ sid }) => sid?.length)
+store.on('disconnect', () => {})
+store.off('expire', (event: ExpireEvent) => event.session).off('destroy', (event: DestroyEvent) => event.sid)
+// @ts-expect-error after a clear there is no sid
+store.on('destroy', ({ sid }) => sid.length)
 // @ts-expect-error a wrong value is found by the compiler
 ;new (connectPostgresSimple(session))({ ttl: 'a day' })
 
