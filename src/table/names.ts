@@ -5,6 +5,10 @@
 export interface Names {
   /** With the schema, if one was given. */
   readonly table: string
+  /** The schema, to stand before the name of an index; empty if none was given. */
+  readonly schema: string
+  /** The table's name as it is, neither quoted nor with its schema. */
+  readonly name: string
   /** Of the index on `expire`. It is named after the table, so that a schema can have several such tables. */
   readonly index: string
 }
@@ -13,8 +17,11 @@ export interface Names {
 export function names(tableName: string, schemaName: string | undefined): Names {
   const legacy = schemaName === undefined ? /^([^"]+)"\."([^"]+)$/.exec(tableName) : null
   const [schema, table] = legacy ? [legacy[1], legacy[2]!] : [schemaName, tableName]
+  const prefix = schema === undefined ? '' : `${quoted(schema)}.`
   return {
-    table: schema === undefined ? quoted(table) : `${quoted(schema)}.${quoted(table)}`,
+    table: prefix + quoted(table),
+    schema: prefix,
+    name: table,
     index: quoted(`IDX_${table}_expire`),
   }
 }
