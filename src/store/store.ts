@@ -4,7 +4,7 @@
 import type { Session, SessionData, Store } from 'express-session'
 import type { Options } from '../options.ts'
 import type { Entry } from '../session/entries.ts'
-import { carryLoaded } from '../session/loaded.ts'
+import { carryLoaded, carryLoadedToCopy } from '../session/loaded.ts'
 import { parseOptions, type Settings } from '../settings/settings.ts'
 import type { PostgresStoreClass } from './contract.ts'
 import { type Callback, deliver, type Work } from './outcome.ts'
@@ -14,6 +14,8 @@ type Request = Parameters<Store['createSession']>[0]
 
 /** @param Base the `Store` class of express-session, which is known only at run time */
 export function storeClass(Base: new () => Store): PostgresStoreClass {
+  // The host copies what `get` gives, as @fastify/session does: its `Store` has no `createSession`.
+  const isCopied = !('createSession' in Base.prototype)
   return class PostgresStore extends (Base as new (options: Options) => Store) {
     readonly #sessions: Sessions
     readonly #errorLog: Settings['errorLog']
@@ -26,7 +28,11 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
     }
 
     override get(sid: string, callback?: Callback<SessionData | null>): any {
-      return this.#deliver('get', (...callbacks) => this.#sessions.get(sid, ...callbacks), callback)
+      return this.#deliver(
+        'get',
+        (resolve, reject) => this.#sessions.get(sid, isCopied ? copied(resolve) : resolve, reject),
+        callback,
+      )
     }
 
     override set(sid: string, session: SessionData, callback?: Callback): any {
@@ -91,5 +97,13 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
         this.#errorLog(`\`${verb}\` failed and nobody was waiting for it`, error)
       })
     }
+  }
+}
+
+/** Gives on what it is given, as a session that the host copies. */
+function copied(resolve: (session: SessionData | null) => void): (session: SessionData | null) => void {
+  return (session) => {
+    if (session) carryLoadedToCopy(session)
+    resolve(session)
   }
 }
