@@ -11,7 +11,7 @@ import { runFile } from './support/file.ts'
 const args = process.argv.slice(2)
 const isQuick = args.includes('--quick')
 const pattern = args.find((arg) => !arg.startsWith('--')) ?? ''
-const files = ['hosts', 'tarball'].flatMap((folder) =>
+const files = ['hosts', 'moving', 'tarball'].flatMap((folder) =>
   readdirSync(new URL(`${folder}/`, import.meta.url))
     .filter((name) => name.endsWith('.test.ts') && `${folder}/${name}`.includes(pattern))
     .map((name) => `${folder}/${name}`),
