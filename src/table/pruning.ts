@@ -42,16 +42,15 @@ export const prunedPagesOf = ([deleted, isOurTurn, pages]: Columns): PrunedPages
   pages: Number(pages),
 })
 
-export function pruning(
-  table: string,
-  { seconds, epoch, setting }: Pieces,
-): Readonly<Record<Pruning, Statement>> {
+export function pruning(table: string, { seconds, setting }: Pieces): Readonly<Record<Pruning, Statement>> {
   const tableOid = `${constant(table)}::regclass::oid::int4`
   const pruneLock = `pg_catalog.pg_try_advisory_xact_lock(${PRUNE_LOCK}, ${tableOid})`
+  /** As the connection writes and reads it. In seconds it would lose digits before PostgreSQL 12. */
+  const place = 's.expire::text'
   /** Rows that have expired, starting at the expiry `from`, or at the earliest one if that is empty. */
   const expiredFrom = ($: { now: string; from: string }) =>
     `s.expire < ${seconds($.now)}
-          and s.expire >= coalesce(${seconds(`nullif(${$.from}, '')`)}, '-infinity'::timestamptz)`
+          and s.expire >= coalesce(nullif(${$.from}, '')::timestamptz, '-infinity'::timestamptz)`
   /**
    * Deletes rows in the order of their expiry, after the first `skip`, which cannot be deleted. Returns what
    * `prunedOf` reads.
@@ -69,7 +68,7 @@ export function pruning(
       ), gone as (
         delete from ${table} s using expired e where s.sid = e.sid returning s.expire
       )
-      select (select count(*) from expired)::text, (select count(*) from gone)::text, ${epoch},
+      select (select count(*) from expired)::text, (select count(*) from gone)::text, ${place},
         ((select count(*) from expired e where e.expire = s.expire) -
           (select count(*) from gone g where g.expire = s.expire))::text
       from (select max(e.expire) from expired e) as s(expire)`,
@@ -121,7 +120,7 @@ export function pruning(
     pruneNext: statement(
       ['now', 'from', 'skip'],
       ($) => `
-      select ${epoch}
+      select ${place}
       from ${table} s
       where ${expiredFrom($)}
       order by s.expire

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import session from 'express-session'
 import postgres, { type Sql } from 'postgres'
-import { database } from '../support/database.ts'
+import { database, serverMajor } from '../support/database.ts'
 import { failure } from '../support/failure.ts'
 import { incumbent } from '../support/incumbent.ts'
 import { promises } from '../support/promise.ts'
@@ -16,7 +16,10 @@ const test = promises('sids')
 
 await db.sql`create extension citext`
 await db.sql`create domain email as citext`
-await db.sql`create collation loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`
+const hasLoose = (await serverMajor()) >= 12
+if (hasLoose) {
+  await db.sql`create collation loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`
+}
 
 /** Of a table, which a type cannot have as well. */
 const of = (kind: string) => `of ${kind}`
@@ -40,62 +43,69 @@ const kinds: Record<string, { column: string; respell?: (sid: string) => string;
 }
 
 for (const [kind, { column, respell = (sid: string) => sid, sid = randomUUID }] of Object.entries(kinds)) {
-  test(`sids of ${kind}: every verb works from the first operation on, by any spelling`, async () => {
-    const name = of(kind)
-    await create(name, column)
-    const theirs = incumbent(db.url, { tableName: name })
-    const a = sid()
-    await theirs.set(a, sessionOf({ n: 1 }))
-    const first: Record<string, (store: any) => Promise<unknown>> = {
-      get: async (store) => assert.equal((await store.get(respell(a))).n, 1),
-      touch: (store) => store.touch(respell(a), sessionOf({}, 3000)),
-      set: (store) => store.set(respell(a), sessionOf({ n: 1 })),
-      all: async (store) => assert.deepEqual((await store.all()).length, 1),
-      destroy: (store) => store.destroy(respell(sid())),
-    }
-    for (const operation of Object.values(first)) await withStore(at(name), operation)
-    assert.equal(await count(name), 1)
+  test(
+    `sids of ${kind}: every verb works from the first operation on, by any spelling`,
+    async () => {
+      const name = of(kind)
+      await create(name, column)
+      const theirs = incumbent(db.url, { tableName: name })
+      const a = sid()
+      await theirs.set(a, sessionOf({ n: 1 }))
+      const first: Record<string, (store: any) => Promise<unknown>> = {
+        get: async (store) => assert.equal((await store.get(respell(a))).n, 1),
+        touch: (store) => store.touch(respell(a), sessionOf({}, 3000)),
+        set: (store) => store.set(respell(a), sessionOf({ n: 1 })),
+        all: async (store) => assert.deepEqual((await store.all()).length, 1),
+        destroy: (store) => store.destroy(respell(sid())),
+      }
+      for (const operation of Object.values(first)) await withStore(at(name), operation)
+      assert.equal(await count(name), 1)
 
-    for (const onConflict of ['overwrite', 'merge'] as const) {
-      await withStore({ ...at(name), onConflict }, async (store) => {
-        const loaded = (await store.get(respell(a))) as any
-        loaded.n++
-        await store.set(respell(a), loaded)
-        loaded.n++
-        await store.set(respell(a), loaded)
-        assert.equal((await theirs.get(respell(a))).n, loaded.n)
-        await store.touch(respell(a), sessionOf({}, 5000))
-        const { cookie } = (await store.get(a)) as any
-        assert.ok(new Date(cookie.expires).getTime() - Date.now() > 4_000_000)
+      for (const onConflict of ['overwrite', 'merge'] as const) {
+        await withStore({ ...at(name), onConflict }, async (store) => {
+          const loaded = (await store.get(respell(a))) as any
+          loaded.n++
+          await store.set(respell(a), loaded)
+          loaded.n++
+          await store.set(respell(a), loaded)
+          assert.equal((await theirs.get(respell(a))).n, loaded.n)
+          await store.touch(respell(a), sessionOf({}, 5000))
+          const { cookie } = (await store.get(a)) as any
+          assert.ok(new Date(cookie.expires).getTime() - Date.now() > 4_000_000)
+        })
+      }
+      await withStore(at(name), async (store) => {
+        const sids = Array.from({ length: 300 }, sid)
+        await Promise.all(sids.map((each, n) => store.set(each, sessionOf({ n }))))
+        const read = (await Promise.all(sids.map((each) => store.get(respell(each))))) as any[]
+        assert.deepEqual(
+          read.map(({ n }) => n),
+          sids.map((_, n) => n),
+          'each its own',
+        )
+        const [one, other] = (await Promise.all([store.get(a), store.get(respell(a))])) as any[]
+        assert.deepEqual([one.n, other.n], [5, 5], 'two spellings in one batch')
+        assert.equal(await store.get(sid()), null)
+        assert.equal((await store.all()).length, 301, 'in pages')
+        assert.deepEqual(new Set(await store.ids()), new Set([a, ...sids]))
+        assert.equal(await store.length(), 301)
+        await Promise.all([
+          store.destroy(respell(a)),
+          ...sids.slice(1).map((each) => store.destroy(respell(each))),
+        ])
+        assert.deepEqual(await store.ids(), [sids[0]])
+        await store.set(a, sessionOf({}, -60))
+        assert.equal(await store.pruneSessions(), 1)
+        await store.clear()
+        assert.equal(await count(name), 0)
       })
-    }
-    await withStore(at(name), async (store) => {
-      const sids = Array.from({ length: 300 }, sid)
-      await Promise.all(sids.map((each, n) => store.set(each, sessionOf({ n }))))
-      const read = (await Promise.all(sids.map((each) => store.get(respell(each))))) as any[]
-      assert.deepEqual(
-        read.map(({ n }) => n),
-        sids.map((_, n) => n),
-        'each its own',
-      )
-      const [one, other] = (await Promise.all([store.get(a), store.get(respell(a))])) as any[]
-      assert.deepEqual([one.n, other.n], [5, 5], 'two spellings in one batch')
-      assert.equal(await store.get(sid()), null)
-      assert.equal((await store.all()).length, 301, 'in pages')
-      assert.deepEqual(new Set(await store.ids()), new Set([a, ...sids]))
-      assert.equal(await store.length(), 301)
-      await Promise.all([
-        store.destroy(respell(a)),
-        ...sids.slice(1).map((each) => store.destroy(respell(each))),
-      ])
-      assert.deepEqual(await store.ids(), [sids[0]])
-      await store.set(a, sessionOf({}, -60))
-      assert.equal(await store.pruneSessions(), 1)
-      await store.clear()
-      assert.equal(await count(name), 0)
-    })
-    await theirs.close()
-  })
+      await theirs.close()
+    },
+    {
+      skip:
+        column.includes('loose') && !hasLoose ? 'there is no such collation before PostgreSQL 12' : undefined,
+    },
+  )
 }
 
 test('a search by a sid of such a type uses the index of its own', async () => {
