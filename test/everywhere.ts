@@ -11,7 +11,7 @@ import { runFile } from './support/file.ts'
 const args = process.argv.slice(2)
 const isQuick = args.includes('--quick')
 const pattern = args.find((arg) => !arg.startsWith('--')) ?? ''
-const files = ['hosts', 'moving', 'tarball'].flatMap((folder) =>
+const files = ['hosts', 'moving', 'servers', 'tarball'].flatMap((folder) =>
   readdirSync(new URL(`${folder}/`, import.meta.url))
     .filter((name) => name.endsWith('.test.ts') && `${folder}/${name}`.includes(pattern))
     .map((name) => `${folder}/${name}`),
@@ -31,7 +31,7 @@ const env = {
 let [passed, failed] = [0, 0]
 // One after the other: they install, and start processes of their own.
 for (const name of files) {
-  const result = await runFile(name, env, (text) => void process.stdout.write(text))
+  const result = await runFile(name, env, (text) => void process.stdout.write(text), 60)
   passed += result.passed
   failed += result.failed
   if (result.trouble) console.log(`${name}: ${result.trouble}`)

@@ -16,8 +16,8 @@ const test = promises('sids')
 
 await db.sql`create extension citext`
 await db.sql`create domain email as citext`
-const hasLoose = (await serverMajor()) >= 12
-if (hasLoose) {
+const major = await serverMajor()
+if (major >= 12) {
   await db.sql`create collation loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`
 }
 
@@ -30,11 +30,18 @@ const create = (tableName: string, sid: string, sess = 'json', expire = 'timesta
 const at = (tableName: string) => ({ conString: db.url, tableName })
 
 // Another spelling of a sid: one by which connect-pg-simple finds the same row, or none.
-const kinds: Record<string, { column: string; respell?: (sid: string) => string; sid?: () => string }> = {
+const kinds: Record<
+  string,
+  { column: string; respell?: (sid: string) => string; sid?: () => string; since?: number }
+> = {
   uuid: { column: 'uuid', respell: (sid) => sid.toUpperCase() },
   citext: { column: 'citext', respell: (sid) => sid.toUpperCase() },
-  'a domain of citext': { column: 'email', respell: (sid) => sid.toUpperCase() },
-  'a case-insensitive collation': { column: 'varchar collate loose', respell: (sid) => sid.toUpperCase() },
+  'a domain of citext': { column: 'email', respell: (sid) => sid.toUpperCase(), since: 14 },
+  'a case-insensitive collation': {
+    column: 'varchar collate loose',
+    respell: (sid) => sid.toUpperCase(),
+    since: 12,
+  },
   'char(40)': { column: 'char(40)', respell: (sid) => `${sid}  ` },
   text: { column: 'text' },
   'varchar(255)': { column: 'varchar(255)' },
@@ -42,7 +49,9 @@ const kinds: Record<string, { column: string; respell?: (sid: string) => string;
   bigint: { column: 'bigint', sid: () => String(Math.floor(Math.random() * 1e15)) },
 }
 
-for (const [kind, { column, respell = (sid: string) => sid, sid = randomUUID }] of Object.entries(kinds)) {
+for (const [kind, { column, respell = (sid: string) => sid, sid = randomUUID, since = 0 }] of Object.entries(
+  kinds,
+)) {
   test(
     `sids of ${kind}: every verb works from the first operation on, by any spelling`,
     async () => {
@@ -102,49 +111,52 @@ for (const [kind, { column, respell = (sid: string) => sid, sid = randomUUID }] 
       await theirs.close()
     },
     {
-      skip:
-        column.includes('loose') && !hasLoose ? 'there is no such collation before PostgreSQL 12' : undefined,
+      skip: major < since ? `not to be had before PostgreSQL ${since}` : undefined,
     },
   )
 }
 
-test('a search by a sid of such a type uses the index of its own', async () => {
-  const asked: string[] = []
-  const own = postgres(db.url, { max: 1 })
-  const spy = Object.assign(() => {}, {
-    unsafe: (text: string, ...rest: any[]) => {
-      asked.push(text)
-      return (own.unsafe as any)(text, ...rest)
-    },
-    begin() {},
-    end() {},
-  })
-  for (const type of ['uuid', 'citext', 'char(40)', 'varchar(255)']) {
-    const name = `searched ${type}`
-    await create(name, type)
-    await db.sql.unsafe(`
-      insert into "${name}" select gen_random_uuid(), '{}', now() from generate_series(1, 20000); analyze "${name}"`)
-    await withStore({ postgres: spy as unknown as Sql, isolate: false, tableName: name }, async (store) => {
-      const sid = randomUUID()
-      await store.get(sid)
-      await store.touch(sid, sessionOf())
-      await store.destroy(sid)
-      const [touch, destroy] = asked.slice(-2)
-      const get = asked.filter((text) => text.includes('s.sess::text')).at(-1)
-      for (const [text, values] of [
-        [get, ['\x01', sid, '0']],
-        [touch, ['\x01', sid, '9999999999', '250', '0', '0']],
-        [destroy, ['\x01', sid, '9999999999', '250']],
-      ] as const) {
-        const plan = await db.sql.unsafe(`explain ${text}`, values as any)
-        const lines = plan.map((line) => line['QUERY PLAN']).join('\n')
-        assert.match(lines, /_pkey/)
-        assert.doesNotMatch(lines, /Seq Scan on "searched/)
-      }
+test(
+  'a search by a sid of such a type uses the index of its own',
+  async () => {
+    const asked: string[] = []
+    const own = postgres(db.url, { max: 1 })
+    const spy = Object.assign(() => {}, {
+      unsafe: (text: string, ...rest: any[]) => {
+        asked.push(text)
+        return (own.unsafe as any)(text, ...rest)
+      },
+      begin() {},
+      end() {},
     })
-  }
-  await own.end()
-})
+    for (const type of ['uuid', 'citext', 'char(40)', 'varchar(255)']) {
+      const name = `searched ${type}`
+      await create(name, type)
+      await db.sql.unsafe(`
+      insert into "${name}" select md5(random()::text)::uuid, '{}', now() from generate_series(1, 20000); analyze "${name}"`)
+      await withStore({ postgres: spy as unknown as Sql, isolate: false, tableName: name }, async (store) => {
+        const sid = randomUUID()
+        await store.get(sid)
+        await store.touch(sid, sessionOf())
+        await store.destroy(sid)
+        const [touch, destroy] = asked.slice(-2)
+        const get = asked.filter((text) => text.includes('s.sess::text')).at(-1)
+        for (const [text, values] of [
+          [get, ['\x01', sid, '0']],
+          [touch, ['\x01', sid, '9999999999', '250', '0', '0']],
+          [destroy, ['\x01', sid, '9999999999', '250']],
+        ] as const) {
+          const plan = await db.sql.unsafe(`explain ${text}`, values as any)
+          const lines = plan.map((line) => line['QUERY PLAN']).join('\n')
+          assert.match(lines, /_pkey/)
+          assert.doesNotMatch(lines, /Seq Scan on "searched/)
+        }
+      })
+    }
+    await own.end()
+  },
+  { skip: major < 12 ? 'before PostgreSQL 12 the planner reads a table of this size as a whole' : undefined },
+)
 
 test('on a table as table.sql makes it the catalogue is not asked, nor is anything cast', async () => {
   const asked: string[] = []
