@@ -4,8 +4,10 @@
 
 import type { SessionData } from 'express-session'
 import { Pool } from '../connection/pool.ts'
+import type { Events } from '../events.ts'
 import { deletes } from '../pruning/deletes.ts'
 import { Pruner } from '../pruning/pruner.ts'
+import { expiredTeller } from '../session/expired.ts'
 import { LoadedSessions } from '../session/loaded.ts'
 import { logouts } from '../session/logouts.ts'
 import { Reader } from '../session/reader.ts'
@@ -15,12 +17,17 @@ import type { Settings } from '../settings/settings.ts'
 import type { Answer } from '../table/answers.ts'
 import { rowOf } from '../table/row.ts'
 import { Table } from '../table/table.ts'
+import { Counters } from '../tracing/counters.ts'
+import type { OperationTrace } from '../tracing/operation.ts'
 import { Calls } from './calls.ts'
+import { type Health, health } from './health.ts'
 import { type OperationQueue, operationQueue } from './operation-queue.ts'
+import { type Stats, statsOf } from './stats.ts'
 import { WholeTable } from './whole-table.ts'
 
 export class Sessions {
-  readonly #settings: Settings
+  readonly #events: Events
+  readonly counters: Counters = new Counters()
   readonly #pool: Pool
   readonly #table: Table
   readonly #queue: OperationQueue
@@ -32,29 +39,46 @@ export class Sessions {
   readonly wholeTable: WholeTable
 
   /** Opens no connection yet. @throws TypeError for an instance or address that cannot be used */
-  constructor(settings: Settings) {
-    this.#settings = settings
-    this.#pool = new Pool(settings)
+  constructor(settings: Settings, events: Events) {
+    this.#events = events
+    this.#pool = new Pool(settings, this.counters)
     this.#table = new Table(settings, this.#pool)
     // Failed prunes are not reported while no server can be reached: the pool has reported that already.
     const errorLog: Settings['errorLog'] = (...failure) => this.#pool.isAway || settings.errorLog(...failure)
-    this.#pruner = new Pruner({ ...settings, errorLog }, deletes(this.#table))
+    const onPruned = (count: number) => {
+      this.counters.pruned += count
+    }
+    const witness = { isPresent: () => events.hasListener('expire'), tell: expiredTeller(settings, events) }
+    this.#pruner = new Pruner({ ...settings, errorLog, onPruned }, deletes(this.#table, witness))
     this.#calls = new Calls(() => this.#pruner.start())
     const loaded = new LoadedSessions()
     this.#reader = new Reader(settings, loaded)
     this.#saves = new Saves(settings, loaded)
-    this.#queue = operationQueue(settings, this.#table, {
+    this.#queue = operationQueue(settings, this.#table, this.counters, {
       usualLength: () => this.#reader.usualLength,
       timedOut: () => this.#pool.timedOut(),
     })
-    this.wholeTable = new WholeTable(this.#table, this.#queue, this.#calls, this.#reader, settings.errorLog)
+    this.wholeTable = new WholeTable(
+      this.#table,
+      this.#queue,
+      this.#calls,
+      this.#reader,
+      events,
+      settings.errorLog,
+    )
   }
 
   /** Takes callbacks, as a promise could keep the session's text alive: see `Queue.ask`. */
-  get(sid: string, resolve: (session: SessionData | null) => void, reject: (error: unknown) => void): void {
+  get(
+    sid: string,
+    resolve: (session: SessionData | null) => void,
+    reject: (error: unknown) => void,
+    trace?: OperationTrace,
+  ): void {
     // Taken before the row is read: a logout that is issued in the meantime counts as later than this read.
     const logoutCount = logouts.count
     const onAnswer = (columns: Answer) => {
+      if (!columns) trace?.absent()
       try {
         const session = columns ? this.#reader.read(rowOf(columns), logoutCount) : null
         if (session instanceof Promise) session.then(resolve, reject)
@@ -65,29 +89,36 @@ export class Sessions {
     }
     try {
       this.#admit(sid)
-      this.#queue.ask(sid, { verb: 'get' }, onAnswer, reject)
+      this.#queue.ask(sid, { verb: 'get' }, onAnswer, reject, trace?.sent)
     } catch (error) {
       reject(error)
     }
   }
 
-  async set(sid: string, session: SessionData): Promise<void> {
+  async set(sid: string, session: SessionData, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
     const save = this.#saves.save(sid, session)
-    save.done(await this.#queue.submit(sid, save.operation))
+    const answer = await this.#queue.submit(sid, save.operation, trace?.sent)
+    if (!answer) trace?.absent()
+    const learning = save.done(answer)
+    if (learning !== undefined) await learning
   }
 
-  async touch(sid: string, session: SessionData): Promise<void> {
+  async touch(sid: string, session: SessionData, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
-    if (this.#settings.disableTouch) return
     const touch = this.#saves.touch(sid, session)
-    if (touch) touch.done(await this.#queue.submit(sid, touch.operation))
+    if (!touch) return
+    const answer = await this.#queue.submit(sid, touch.operation, trace?.sent)
+    if (!answer) trace?.absent()
+    touch.done()
   }
 
-  async destroy(sid: string): Promise<void> {
+  async destroy(sid: string, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
     logouts.add(sid)
-    await this.#queue.submit(sid, { verb: 'destroy' })
+    const answer = await this.#queue.submit(sid, { verb: 'destroy' }, trace?.sent)
+    if (!answer) trace?.absent()
+    this.#events.tell('destroy', { sid })
   }
 
   async prune(): Promise<number> {
@@ -98,6 +129,21 @@ export class Sessions {
   async createTable(): Promise<void> {
     this.#calls.start()
     await this.#calls.track(this.#table.createTable())
+  }
+
+  health(): Promise<Health> {
+    return this.#calls.track(
+      health({
+        start: () => this.#calls.start(),
+        table: this.#table,
+        waiting: () => this.#queue.waiting,
+        connections: () => this.#pool.connections,
+      }),
+    )
+  }
+
+  stats(): Stats {
+    return statsOf(this.counters, this.#pool.connections, this.#queue.waiting)
   }
 
   close(): Promise<void> {

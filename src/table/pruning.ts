@@ -2,45 +2,64 @@
 // waits for a locked row longer than a millisecond. Must not know when they are sent, nor how often.
 
 import type { Columns } from '../connection/query.ts'
+import { mismatch } from '../errors.ts'
 import { constant } from './names.ts'
 import { type Pieces, type Statement, statement } from './sql.ts'
 
-export type Pruning = 'prune' | 'prunePlain' | 'pruneNext' | 'prunePages' | 'prunePagesUnlocked'
+export type Pruning =
+  | 'prune'
+  | 'prunePlain'
+  | 'pruneReturning'
+  | 'prunePlainReturning'
+  | 'pruneNext'
+  | 'prunePages'
+  | 'prunePagesUnlocked'
 
 // The key of the advisory lock: an arbitrary number that is the same in every process.
 const PRUNE_LOCK = 1_936_028_531
 
-/** What a row of `prune` or `prunePlain` says. */
-export interface Pruned {
-  found: number
-  deleted: number
+/** What `prune` and `prunePlain` return, each number as text. */
+export type PrunedBatch = readonly [
+  found: string,
+  deleted: string,
   /** The latest expiry among the rows found; null if there is none. */
-  latest: Columns[number]
+  latest: string | null,
   /** How many rows with that expiry were kept, as by a trigger. */
-  kept: number
+  kept: string,
+]
+
+/** The sid and the text of a row that was deleted. The text is null if the column is. */
+export type DeletedRow = readonly [sid: string, text: string | null]
+
+/**
+ * The batch, and the rows that it deleted, if they were returned.
+ * @param returns whether the statement returns them
+ * @throws StoreError STORE_MISMATCH if there are others than there can be
+ */
+export function readPruned(
+  rows: readonly Columns[],
+  returns: boolean,
+): { readonly batch: PrunedBatch; readonly deletedRows: readonly DeletedRow[] } {
+  const batch = rows.find(([found]) => found !== null)
+  const others = rows.filter((row) => row !== batch)
+  const isDeleted = ({ 4: sid }: Columns) => typeof sid === 'string'
+  if (!batch || others.length !== (returns ? Number(batch[1]) : 0) || !others.every(isDeleted)) {
+    throw mismatch()
+  }
+  return {
+    batch: batch as readonly unknown[] as PrunedBatch,
+    deletedRows: others.map(({ 4: sid, 5: text = null }) => [sid as string, text]),
+  }
 }
 
-export const prunedOf = ([found, deleted, latest, kept]: Columns): Pruned => ({
-  found: Number(found),
-  deleted: Number(deleted),
-  latest: latest as Columns[number],
-  kept: Number(kept),
-})
-
-/** What a row of `prunePages` or `prunePagesUnlocked` says. */
-export interface PrunedPages {
-  deleted: number
+/** What `prunePages` and `prunePagesUnlocked` return, each number as text. */
+export type PrunedPages = readonly [
+  deleted: string,
   /** Whether this process got the advisory lock. */
-  isOurTurn: boolean
+  isOurTurn: 'true' | 'false',
   /** How many the table has; 0 if it cannot be read by pages: before PostgreSQL 14, or if partitioned. */
-  pages: number
-}
-
-export const prunedPagesOf = ([deleted, isOurTurn, pages]: Columns): PrunedPages => ({
-  deleted: Number(deleted),
-  isOurTurn: isOurTurn === 'true',
-  pages: Number(pages),
-})
+  pages: string,
+]
 
 export function pruning(table: string, { seconds, setting }: Pieces): Readonly<Record<Pruning, Statement>> {
   const tableOid = `${constant(table)}::regclass::oid::int4`
@@ -52,10 +71,12 @@ export function pruning(table: string, { seconds, setting }: Pieces): Readonly<R
     `s.expire < ${seconds($.now)}
           and s.expire >= coalesce(nullif(${$.from}, '')::timestamptz, '-infinity'::timestamptz)`
   /**
-   * Deletes rows in the order of their expiry, after the first `skip`, which cannot be deleted. Returns what
-   * `prunedOf` reads.
+   * Deletes rows in the order of their expiry, after the first `skip`, which cannot be deleted. Returns a
+   * `PrunedBatch`.
+   * @param returns whether to return the deleted rows, too, each after the columns of a `PrunedBatch`, which
+   *   are null for it
    */
-  const prune = (condition: string) =>
+  const prune = (condition: string, returns = false) =>
     statement(
       ['now', 'limit', 'from', 'skip'],
       ($) => `
@@ -66,16 +87,18 @@ export function pruning(table: string, { seconds, setting }: Pieces): Readonly<R
         limit ${$.limit}::int offset ${$.skip}::int
         for update skip locked
       ), gone as (
-        delete from ${table} s using expired e where s.sid = e.sid returning s.expire
+        delete from ${table} s using expired e where s.sid = e.sid
+        returning s.expire${returns ? ', s.sid::text as sid, s.sess::text as sess' : ''}
       )
       select (select count(*) from expired)::text, (select count(*) from gone)::text, ${place},
         ((select count(*) from expired e where e.expire = s.expire) -
-          (select count(*) from gone g where g.expire = s.expire))::text
-      from (select max(e.expire) from expired e) as s(expire)`,
+          (select count(*) from gone g where g.expire = s.expire))::text${returns ? ', null, null' : ''}
+      from (select max(e.expire) from expired e) as s(expire)
+      ${returns ? 'union all select null, null, null, null, g.sid, g.sess from gone g' : ''}`,
     )
   /**
-   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns what
-   * `prunedPagesOf` reads.
+   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns
+   * `PrunedPages`.
    * @param which makes the condition for the rows to delete from the condition for the expired rows on those
    *   pages
    */
@@ -115,6 +138,9 @@ export function pruning(table: string, { seconds, setting }: Pieces): Readonly<R
 
     /** The same for a server without advisory locks. Processes that prune at once delete different rows. */
     prunePlain: prune(''),
+
+    pruneReturning: prune(`(select ${pruneLock}) and`, true),
+    prunePlainReturning: prune('', true),
 
     /** Returns the expiry of the first row that `prune` would find. */
     pruneNext: statement(
