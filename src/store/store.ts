@@ -5,7 +5,7 @@ import type { Session, SessionData, Store } from 'express-session'
 import { Events } from '../events.ts'
 import type { Options } from '../options.ts'
 import type { Entry } from '../session/entries.ts'
-import { carryLoaded } from '../session/loaded.ts'
+import { carryLoaded, carryLoadedToCopy } from '../session/loaded.ts'
 import type { DestroyByUserOptions, UserId } from '../session/user.ts'
 import { parseOptions, type Settings } from '../settings/settings.ts'
 import { isWatched, operations } from '../tracing/channels.ts'
@@ -21,6 +21,8 @@ type Request = Parameters<Store['createSession']>[0]
 
 /** @param Base the `Store` class of express-session, which is known only at run time */
 export function storeClass(Base: new () => Store): PostgresStoreClass {
+  // The host copies what `get` gives, as @fastify/session does: its `Store` has no `createSession`.
+  const isCopied = !('createSession' in Base.prototype)
   return class PostgresStore extends (Base as new (options: Options) => Store) {
     readonly #sessions: Sessions
     readonly #errorLog: Settings['errorLog']
@@ -37,7 +39,8 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
       return this.#do(
         'get',
         sid,
-        (trace) => (resolve, reject) => this.#sessions.get(sid, resolve, reject, trace),
+        (trace) => (resolve, reject) =>
+          this.#sessions.get(sid, isCopied ? copied(resolve) : resolve, reject, trace),
         callback,
       )
     }
@@ -150,5 +153,13 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
         if (!isHeard) this.#errorLog(`\`${verb}\` failed and nobody was waiting for it`, error)
       })
     }
+  }
+}
+
+/** Gives on what it is given, as a session that the host copies. */
+function copied(resolve: (session: SessionData | null) => void): (session: SessionData | null) => void {
+  return (session) => {
+    if (session) carryLoadedToCopy(session)
+    resolve(session)
   }
 }

@@ -61,16 +61,15 @@ export type PrunedPages = readonly [
   pages: string,
 ]
 
-export function pruning(
-  table: string,
-  { seconds, epoch, setting }: Pieces,
-): Readonly<Record<Pruning, Statement>> {
+export function pruning(table: string, { seconds, setting }: Pieces): Readonly<Record<Pruning, Statement>> {
   const tableOid = `${constant(table)}::regclass::oid::int4`
   const pruneLock = `pg_catalog.pg_try_advisory_xact_lock(${PRUNE_LOCK}, ${tableOid})`
+  /** As the connection writes and reads it. In seconds it would lose digits before PostgreSQL 12. */
+  const place = 's.expire::text'
   /** Rows that have expired, starting at the expiry `from`, or at the earliest one if that is empty. */
   const expiredFrom = ($: { now: string; from: string }) =>
     `s.expire < ${seconds($.now)}
-          and s.expire >= coalesce(${seconds(`nullif(${$.from}, '')`)}, '-infinity'::timestamptz)`
+          and s.expire >= coalesce(nullif(${$.from}, '')::timestamptz, '-infinity'::timestamptz)`
   /**
    * Deletes rows in the order of their expiry, after the first `skip`, which cannot be deleted. Returns a
    * `PrunedBatch`.
@@ -91,7 +90,7 @@ export function pruning(
         delete from ${table} s using expired e where s.sid = e.sid
         returning s.expire${returns ? ', s.sid::text as sid, s.sess::text as sess' : ''}
       )
-      select (select count(*) from expired)::text, (select count(*) from gone)::text, ${epoch},
+      select (select count(*) from expired)::text, (select count(*) from gone)::text, ${place},
         ((select count(*) from expired e where e.expire = s.expire) -
           (select count(*) from gone g where g.expire = s.expire))::text${returns ? ', null, null' : ''}
       from (select max(e.expire) from expired e) as s(expire)
@@ -147,7 +146,7 @@ export function pruning(
     pruneNext: statement(
       ['now', 'from', 'skip'],
       ($) => `
-      select ${epoch}
+      select ${place}
       from ${table} s
       where ${expiredFrom($)}
       order by s.expire

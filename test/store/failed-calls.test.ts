@@ -88,7 +88,7 @@ test(
         end if;
         return new;
       end $$;
-      create trigger judging before insert or update on session for each row execute function judge()`)
+      create trigger judging before insert or update on session for each row execute procedure judge()`)
       const raised = (code: string) =>
         withStore({ conString: own.url, timeout: 4 }, async (store) => {
           let stored = 0
@@ -229,7 +229,7 @@ test('with isolate: false, a statement that the server still works on keeps no o
       await db.sql.unsafe(`
         create function dawdle() returns trigger language plpgsql as
           $$ begin if new.sid = 'stuck' then perform pg_sleep(3); end if; return new; end $$;
-        create trigger dawdling before update on session for each row execute function dawdle()`)
+        create trigger dawdling before update on session for each row execute procedure dawdle()`)
       assert.equal((await failure(store.set('stuck', sessionOf()))).code, 'STORE_TIMEOUT')
       for (let i = 0; i < 5; i++) assert.ok(await store.get('free'))
     })
@@ -319,7 +319,7 @@ test('a trigger that keeps a row as it is ends a save that compares, and not by 
   try {
     await own.sql.unsafe(`${tableSql};
       create function keep() returns trigger language plpgsql as 'begin return null; end';
-      create trigger keeping before update on session for each row execute function keep()`)
+      create trigger keeping before update on session for each row execute procedure keep()`)
     for (const onConflict of ['merge', 'error'] as const)
       await withStore({ conString: own.url, onConflict }, async (store) => {
         await putRow(own.sql, onConflict, { n: 0 })

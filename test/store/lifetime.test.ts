@@ -479,7 +479,7 @@ test('a trigger or a policy that hides a row from its save ends it as without th
     alter table session enable row level security;
     create policy own on session using (sid not like 'hidden-%') with check (true);
     create function refuse() returns trigger language plpgsql as 'begin return null; end';
-    create trigger refuse before insert on session for each row when (new.sid like 'refused-%') execute function refuse();
+    create trigger refuse before insert on session for each row when (new.sid like 'refused-%') execute procedure refuse();
     insert into session values ('hidden-1', '{"cookie":{}}', now() + interval '1 hour')`)
   const url = Object.assign(new URL(db.url), { username: 'lifetime_hidden', password: 'plain' })
   const outcomes: unknown[][] = []

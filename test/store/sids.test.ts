@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import session from 'express-session'
 import postgres, { type Sql } from 'postgres'
-import { database } from '../support/database.ts'
+import { database, serverMajor } from '../support/database.ts'
 import { failure } from '../support/failure.ts'
 import { incumbent } from '../support/incumbent.ts'
 import { promises } from '../support/promise.ts'
@@ -16,7 +16,9 @@ const test = promises('sids')
 
 await db.sql`create extension citext`
 await db.sql`create domain email as citext`
-await db.sql`create collation loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`
+const major = await serverMajor()
+if (major >= 12)
+  await db.sql`create collation loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`
 
 /** Of a table, which a type cannot have as well. */
 const of = (kind: string) => `of ${kind}`
@@ -27,11 +29,18 @@ const create = (tableName: string, sid: string, sess = 'json', expire = 'timesta
 const at = (tableName: string) => ({ conString: db.url, tableName })
 
 // Another spelling of a sid: one by which connect-pg-simple finds the same row, or none.
-const kinds: Record<string, { column: string; respell?: (sid: string) => string; sid?: () => string }> = {
+const kinds: Record<
+  string,
+  { column: string; respell?: (sid: string) => string; sid?: () => string; since?: number }
+> = {
   uuid: { column: 'uuid', respell: (sid) => sid.toUpperCase() },
   citext: { column: 'citext', respell: (sid) => sid.toUpperCase() },
-  'a domain of citext': { column: 'email', respell: (sid) => sid.toUpperCase() },
-  'a case-insensitive collation': { column: 'varchar collate loose', respell: (sid) => sid.toUpperCase() },
+  'a domain of citext': { column: 'email', respell: (sid) => sid.toUpperCase(), since: 14 },
+  'a case-insensitive collation': {
+    column: 'varchar collate loose',
+    respell: (sid) => sid.toUpperCase(),
+    since: 12,
+  },
   'char(40)': { column: 'char(40)', respell: (sid) => `${sid}  ` },
   text: { column: 'text' },
   'varchar(255)': { column: 'varchar(255)' },
@@ -39,63 +48,69 @@ const kinds: Record<string, { column: string; respell?: (sid: string) => string;
   bigint: { column: 'bigint', sid: () => String(Math.floor(Math.random() * 1e15)) },
 }
 
-for (const [kind, { column, respell = (sid: string) => sid, sid = randomUUID }] of Object.entries(kinds)) {
-  test(`sids of ${kind}: every verb works from the first operation on, by any spelling`, async () => {
-    const name = of(kind)
-    await create(name, column)
-    const theirs = incumbent(db.url, { tableName: name })
-    const a = sid()
-    await theirs.set(a, sessionOf({ n: 1 }))
-    const first: Record<string, (store: any) => Promise<unknown>> = {
-      get: async (store) => assert.equal((await store.get(respell(a))).n, 1),
-      touch: (store) => store.touch(respell(a), sessionOf({}, 3000)),
-      set: (store) => store.set(respell(a), sessionOf({ n: 1 })),
-      all: async (store) => assert.deepEqual((await store.all()).length, 1),
-      destroy: (store) => store.destroy(respell(sid())),
-    }
-    for (const operation of Object.values(first)) await withStore(at(name), operation)
-    assert.equal(await count(name), 1)
+for (const [kind, { column, respell = (sid: string) => sid, sid = randomUUID, since = 0 }] of Object.entries(
+  kinds,
+)) {
+  test(
+    `sids of ${kind}: every verb works from the first operation on, by any spelling`,
+    async () => {
+      const name = of(kind)
+      await create(name, column)
+      const theirs = incumbent(db.url, { tableName: name })
+      const a = sid()
+      await theirs.set(a, sessionOf({ n: 1 }))
+      const first: Record<string, (store: any) => Promise<unknown>> = {
+        get: async (store) => assert.equal((await store.get(respell(a))).n, 1),
+        touch: (store) => store.touch(respell(a), sessionOf({}, 3000)),
+        set: (store) => store.set(respell(a), sessionOf({ n: 1 })),
+        all: async (store) => assert.deepEqual((await store.all()).length, 1),
+        destroy: (store) => store.destroy(respell(sid())),
+      }
+      for (const operation of Object.values(first)) await withStore(at(name), operation)
+      assert.equal(await count(name), 1)
 
-    for (const onConflict of ['overwrite', 'merge'] as const) {
-      await withStore({ ...at(name), onConflict }, async (store) => {
-        const loaded = (await store.get(respell(a))) as any
-        loaded.n++
-        await store.set(respell(a), loaded)
-        loaded.n++
-        await store.set(respell(a), loaded)
-        assert.equal((await theirs.get(respell(a))).n, loaded.n)
-        await store.touch(respell(a), sessionOf({}, 5000))
-        const { cookie } = (await store.get(a)) as any
-        assert.ok(new Date(cookie.expires).getTime() - Date.now() > 4_000_000)
+      for (const onConflict of ['overwrite', 'merge'] as const) {
+        await withStore({ ...at(name), onConflict }, async (store) => {
+          const loaded = (await store.get(respell(a))) as any
+          loaded.n++
+          await store.set(respell(a), loaded)
+          loaded.n++
+          await store.set(respell(a), loaded)
+          assert.equal((await theirs.get(respell(a))).n, loaded.n)
+          await store.touch(respell(a), sessionOf({}, 5000))
+          const { cookie } = (await store.get(a)) as any
+          assert.ok(new Date(cookie.expires).getTime() - Date.now() > 4_000_000)
+        })
+      }
+      await withStore(at(name), async (store) => {
+        const sids = Array.from({ length: 300 }, sid)
+        await Promise.all(sids.map((each, n) => store.set(each, sessionOf({ n }))))
+        const read = (await Promise.all(sids.map((each) => store.get(respell(each))))) as any[]
+        assert.deepEqual(
+          read.map(({ n }) => n),
+          sids.map((_, n) => n),
+          'each its own',
+        )
+        const [one, other] = (await Promise.all([store.get(a), store.get(respell(a))])) as any[]
+        assert.deepEqual([one.n, other.n], [5, 5], 'two spellings in one batch')
+        assert.equal(await store.get(sid()), null)
+        assert.equal((await store.all()).length, 301, 'in pages')
+        assert.deepEqual(new Set(await store.ids()), new Set([a, ...sids]))
+        assert.equal(await store.length(), 301)
+        await Promise.all([
+          store.destroy(respell(a)),
+          ...sids.slice(1).map((each) => store.destroy(respell(each))),
+        ])
+        assert.deepEqual(await store.ids(), [sids[0]])
+        await store.set(a, sessionOf({}, -60))
+        assert.equal(await store.pruneSessions(), 1)
+        await store.clear()
+        assert.equal(await count(name), 0)
       })
-    }
-    await withStore(at(name), async (store) => {
-      const sids = Array.from({ length: 300 }, sid)
-      await Promise.all(sids.map((each, n) => store.set(each, sessionOf({ n }))))
-      const read = (await Promise.all(sids.map((each) => store.get(respell(each))))) as any[]
-      assert.deepEqual(
-        read.map(({ n }) => n),
-        sids.map((_, n) => n),
-        'each its own',
-      )
-      const [one, other] = (await Promise.all([store.get(a), store.get(respell(a))])) as any[]
-      assert.deepEqual([one.n, other.n], [5, 5], 'two spellings in one batch')
-      assert.equal(await store.get(sid()), null)
-      assert.equal((await store.all()).length, 301, 'in pages')
-      assert.deepEqual(new Set(await store.ids()), new Set([a, ...sids]))
-      assert.equal(await store.length(), 301)
-      await Promise.all([
-        store.destroy(respell(a)),
-        ...sids.slice(1).map((each) => store.destroy(respell(each))),
-      ])
-      assert.deepEqual(await store.ids(), [sids[0]])
-      await store.set(a, sessionOf({}, -60))
-      assert.equal(await store.pruneSessions(), 1)
-      await store.clear()
-      assert.equal(await count(name), 0)
-    })
-    await theirs.close()
-  })
+      await theirs.close()
+    },
+    { skip: major < since ? `not to be had before PostgreSQL ${since}` : undefined },
+  )
 }
 
 /** An instance that tells what it was asked. */
@@ -110,34 +125,38 @@ function spy() {
   return { asked, sql, own }
 }
 
-test('a search by a sid of such a type uses the index of its own', async () => {
-  const { asked, sql, own } = spy()
-  for (const type of ['uuid', 'citext', 'char(40)', 'varchar(255)']) {
-    const name = `searched ${type}`
-    await create(name, type)
-    await db.sql.unsafe(`
-      insert into "${name}" select gen_random_uuid(), '{}', now() from generate_series(1, 20000); analyze "${name}"`)
-    await withStore({ postgres: sql, isolate: false, tableName: name }, async (store) => {
-      const sid = randomUUID()
-      await store.get(sid)
-      await store.touch(sid, sessionOf())
-      await store.destroy(sid)
-      const [touch, destroy] = asked.slice(-2)
-      const get = asked.filter((text) => text.includes('s.sess::text')).at(-1)
-      for (const [text, values] of [
-        [get, ['\x01', sid, '0']],
-        [touch, ['\x01', sid, '9999999999', '250', '0', '0']],
-        [destroy, ['\x01', sid, '9999999999', '250']],
-      ] as const) {
-        const plan = await db.sql.unsafe(`explain ${text}`, values as any)
-        const lines = plan.map((line) => line['QUERY PLAN']).join('\n')
-        assert.match(lines, /_pkey/)
-        assert.doesNotMatch(lines, /Seq Scan on "searched/)
-      }
-    })
-  }
-  await own.end()
-})
+test(
+  'a search by a sid of such a type uses the index of its own',
+  async () => {
+    const { asked, sql, own } = spy()
+    for (const type of ['uuid', 'citext', 'char(40)', 'varchar(255)']) {
+      const name = `searched ${type}`
+      await create(name, type)
+      await db.sql.unsafe(`
+      insert into "${name}" select md5(random()::text)::uuid, '{}', now() from generate_series(1, 20000); analyze "${name}"`)
+      await withStore({ postgres: sql, isolate: false, tableName: name }, async (store) => {
+        const sid = randomUUID()
+        await store.get(sid)
+        await store.touch(sid, sessionOf())
+        await store.destroy(sid)
+        const [touch, destroy] = asked.slice(-2)
+        const get = asked.filter((text) => text.includes('s.sess::text')).at(-1)
+        for (const [text, values] of [
+          [get, ['\x01', sid, '0']],
+          [touch, ['\x01', sid, '9999999999', '250', '0', '0']],
+          [destroy, ['\x01', sid, '9999999999', '250']],
+        ] as const) {
+          const plan = await db.sql.unsafe(`explain ${text}`, values as any)
+          const lines = plan.map((line) => line['QUERY PLAN']).join('\n')
+          assert.match(lines, /_pkey/)
+          assert.doesNotMatch(lines, /Seq Scan on "searched/)
+        }
+      })
+    }
+    await own.end()
+  },
+  { skip: major < 12 ? 'before PostgreSQL 12 the planner reads a table of this size as a whole' : undefined },
+)
 
 test('on a table as table.sql makes it the catalogue is not asked, nor is anything cast', async () => {
   const { asked, sql, own } = spy()

@@ -126,7 +126,7 @@ for (const [what, refuse, code] of [
     'a trigger with an SQLSTATE of its own',
     `create function refuse() returns trigger language plpgsql as
        $$ begin if new.sess->>'user' = 'bad' then raise exception 'no %', new.sess using errcode = '45000'; end if; return new; end $$;
-     create trigger refusing before insert or update on session for each row execute function refuse()`,
+     create trigger refusing before insert or update on session for each row execute procedure refuse()`,
     '45000',
   ],
 ] as const) {

@@ -16,6 +16,15 @@ export interface Database {
   drop(): Promise<void>
 }
 
+/** The major version of the server. */
+export async function serverMajor(): Promise<number> {
+  if (!SERVER) throw new Error('Run the tests by `npm test`, or set DATABASE_URL')
+  const sql = postgres(SERVER, { max: 1 })
+  const [row] = await sql`select current_setting('server_version_num')::int / 10000 as major`
+  await sql.end()
+  return row?.['major']
+}
+
 /** @param timeZone of all connections to it */
 export async function database(name: string, { timeZone }: { timeZone?: string } = {}): Promise<Database> {
   if (!SERVER) throw new Error('Run the tests by `npm test`, or set DATABASE_URL')

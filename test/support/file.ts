@@ -21,7 +21,6 @@ export interface Result {
   readonly seconds: number
 }
 
-const LIMIT_MINUTES = 10
 const uvu = fileURLToPath(new URL('../../node_modules/uvu/bin.js', import.meta.url))
 const tests = fileURLToPath(new URL('..', import.meta.url))
 
@@ -33,6 +32,7 @@ export async function runFile(
   name: string,
   env: NodeJS.ProcessEnv,
   hear: (text: string) => void,
+  limitMinutes = 10,
 ): Promise<Result> {
   const began = Date.now()
   const pattern = `^${name.replaceAll('.', '\\.').replaceAll('/', '[\\\\/]')}$`
@@ -43,10 +43,7 @@ export async function runFile(
     trouble = reason
     child.kill('SIGKILL')
   }
-  const limit = setTimeout(
-    () => giveUp(`did not end within ${LIMIT_MINUTES} minutes`),
-    LIMIT_MINUTES * 60_000,
-  )
+  const limit = setTimeout(() => giveUp(`did not end within ${limitMinutes} minutes`), limitMinutes * 60_000)
   let leak: NodeJS.Timeout | undefined
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -19,6 +19,8 @@ export interface Neighbour {
 
 export function incumbent(url: string, options: object = {}): Neighbour {
   const pool = new pg.Pool({ connectionString: url, max: 2 })
+  // The end of a database ends idle connections, of which a test that failed leaves some.
+  pool.on('error', () => {})
   const store = new Incumbent({ pool, pruneSessionInterval: false, ...options })
   const promised =
     (verb: 'get' | 'set' | 'touch' | 'destroy' | 'pruneSessions') =>

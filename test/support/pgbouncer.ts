@@ -1,4 +1,4 @@
-// PgBouncer in transaction mode in front of a server, where the program is at hand. Knows nothing of the
+// PgBouncer in front of a server, where the program is at hand. Knows nothing of the
 // store.
 
 import { execFileSync, spawn } from 'node:child_process'
@@ -35,6 +35,7 @@ export async function startPooler(
   server: string,
   serverConnections: number,
   certificate?: { key: string; cert: string },
+  mode: 'session' | 'transaction' | 'statement' = 'transaction',
 ): Promise<Pooler> {
   const to = new URL(server)
   const port = await freePort()
@@ -49,7 +50,7 @@ listen_addr = 127.0.0.1
 listen_port = ${port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = ${mode}
 default_pool_size = ${serverConnections}
 max_client_conn = 500
 ${certificate ? tlsOf(folder) : ''}`,

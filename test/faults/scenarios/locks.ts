@@ -17,7 +17,7 @@ export const lockFaults: Fault[] = [
         await sql.unsafe(`
           create function dawdle() returns trigger language plpgsql as
             $$ begin if new.sess->>'user' = 'slow' then perform pg_sleep(5); end if; return new; end $$;
-          create trigger dawdling before insert or update on session for each row execute function dawdle()`)
+          create trigger dawdling before insert or update on session for each row execute procedure dawdle()`)
         // Long enough for a statement of a few users, unless the machine stands still.
         const users = app({ conString: address(`${server.url}?statement_timeout=1000`) })
         const { store } = users
