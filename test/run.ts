@@ -19,7 +19,7 @@ interface Room {
 }
 
 const rooms: Record<string, Room> = {
-  cli: { seconds: 15 },
+  cli: { seconds: 30, server: true },
   faults: { seconds: 12 },
   package: { seconds: 20, build: true, server: true },
   store: { seconds: 5, server: true },

@@ -8,6 +8,7 @@ import { parseOptions, type Settings } from '../settings/settings.ts'
 import { UNDEFINED_TABLE } from '../sqlstate.ts'
 import { type Names, names } from '../table/names.ts'
 import { Table } from '../table/table.ts'
+import { Counters } from '../tracing/counters.ts'
 import type { FlagValues } from './command.ts'
 
 // A wrong host or port should not keep anybody waiting for as long as a statement may take.
@@ -45,7 +46,7 @@ export async function withContact<T>(
   settings: Settings,
   use: (contact: Contact, exists: boolean) => Promise<T>,
 ): Promise<T> {
-  const pool = new Pool(settings)
+  const pool = new Pool(settings, new Counters())
   const table = new Table(settings, pool)
   try {
     const [row] = await table.query('exists', () => ({}), monotonicMs() + CONTACT_MS)

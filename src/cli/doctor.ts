@@ -1,8 +1,7 @@
 // The command `doctor`: shows what is found, and runs the repairs that are safe, after asking. Promises to
 // change nothing without `--fix`. Must not know the checks.
 
-import { monotonicMs } from '../clock.ts'
-import type { Columns } from '../connection/query.ts'
+import { ask } from './ask.ts'
 import type { Command, ExitCode, FlagValues } from './command.ts'
 import { settingsOf, withContact } from './contact.ts'
 import type { Finding, Repairable, Severity } from './doctor/check.ts'
@@ -73,11 +72,10 @@ async function repair(findings: readonly Repairable[], values: FlagValues, scree
   const question = statements.length === 1 ? 'Run this statement?' : 'Run these statements?'
   if (!(await screen.confirm(question, values['yes'] === true))) return false
   await withContact(settingsOf(values, true), async ({ pool }) => {
-    const run = (text: string): Promise<Columns[]> => pool.query(text, () => [], monotonicMs() + REPAIR_MS)
     for (const statement of statements) {
       if (screen.stop.aborted) return
       screen.progress(`Running: ${statement}`)
-      await run(statement)
+      await ask(pool, statement, [], REPAIR_MS)
     }
     screen.endProgress()
   })

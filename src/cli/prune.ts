@@ -5,6 +5,7 @@ import { monotonicMs, now } from '../clock.ts'
 import { deletes } from '../pruning/deletes.ts'
 import { type Deletes, prune as pruneRows } from '../pruning/prune.ts'
 import type { Table } from '../table/table.ts'
+import { ask } from './ask.ts'
 import type { Command } from './command.ts'
 import { type Contact, settingsOf, withTable } from './contact.ts'
 import { number, type Screen } from './screen.ts'
@@ -92,7 +93,7 @@ async function pruneTable(
 async function countExpired({ pool, names, settings }: Contact): Promise<number> {
   const text = `
     select count(*)::text from ${names.table} s where s.expire < pg_catalog.to_timestamp($1::text::float8)`
-  const [row] = await pool.query(text, () => [String(now())], monotonicMs() + settings.timeoutMs)
+  const [row] = await ask(pool, text, [String(now())], settings.timeoutMs)
   return Number(row?.[0])
 }
 

@@ -1,5 +1,4 @@
-// PgBouncer in transaction mode in front of a server, where the program is at hand. Knows nothing of the
-// store.
+// PgBouncer in front of a server, where the program is at hand. Knows nothing of the store.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -29,12 +28,14 @@ export function noPooler(): string | undefined {
 
 /**
  * @param serverConnections few, so that the statements of one client run on all of them
+ * @param mode `transaction` or `session`
  * @param certificate if it is to be spoken to by TLS only, as the server is then
  */
 export async function startPooler(
   server: string,
   serverConnections: number,
   certificate?: { key: string; cert: string },
+  mode = 'transaction',
 ): Promise<Pooler> {
   const to = new URL(server)
   const port = await freePort()
@@ -49,7 +50,7 @@ listen_addr = 127.0.0.1
 listen_port = ${port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = ${mode}
 default_pool_size = ${serverConnections}
 max_client_conn = 500
 ${certificate ? tlsOf(folder) : ''}`,

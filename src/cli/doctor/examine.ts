@@ -6,6 +6,7 @@ import { Pool } from '../../connection/pool.ts'
 import { type StoreError, withoutData } from '../../errors.ts'
 import type { Settings } from '../../settings/settings.ts'
 import { names, partsOf, quoted } from '../../table/names.ts'
+import { Counters } from '../../tracing/counters.ts'
 import { activityChecks } from './activity.ts'
 import { type Check, type Facts, findingOf, type Question, type Repairable, type Subject } from './check.ts'
 import { clock } from './clock.ts'
@@ -31,7 +32,7 @@ export async function examine(settings: Settings, wanted: Wanted): Promise<Repai
   const { findings, hasPrimary } = await askHosts(settings)
   if (!hasPrimary) return [...findings]
   const openedAt = monotonicMs()
-  const pool = new Pool(settings)
+  const pool = new Pool(settings, new Counters())
   try {
     const subject = await subjectOf(pool, settings, wanted)
     const visit = { pool, settings, subject, openedAt }

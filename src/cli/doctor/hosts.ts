@@ -27,7 +27,7 @@ const IDENTITY = `
 async function visit(options: DriverOptions, i: number): Promise<Host> {
   const [host, port] = [options.host.slice(i, i + 1), options.port.slice(i, i + 1)]
   const name = options['path'] || `${host[0]}:${port[0]}`
-  const client = new OwnClient({ ...options, host, port })
+  const client = new OwnClient({ ...options, host, port }, () => {})
   try {
     const until = monotonicMs() + CONTACT_MS
     const [row] = await client.query(IDENTITY, () => [], until, until)

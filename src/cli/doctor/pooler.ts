@@ -2,6 +2,7 @@
 
 import { monotonicMs } from '../../clock.ts'
 import { Pool } from '../../connection/pool.ts'
+import { Counters } from '../../tracing/counters.ts'
 import { ask, type Probe, repairable } from './probe.ts'
 
 const PROCESS = `
@@ -15,7 +16,7 @@ const OLDER_S = 2
 export const pooler: Probe = {
   codes: ['pooler'],
   async look({ pool, settings, openedAt }) {
-    const other = new Pool(settings)
+    const other = new Pool(settings, new Counters())
     try {
       const [mine, age] = (await ask(pool, PROCESS))[0] ?? []
       const openForS = (monotonicMs() - openedAt) / 1000

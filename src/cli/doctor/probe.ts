@@ -1,10 +1,10 @@
 // What a probe is: a look that takes more than one question, or more than the server. Must not know which
 // probes there are.
 
-import { monotonicMs } from '../../clock.ts'
 import type { Pool } from '../../connection/pool.ts'
 import type { Columns } from '../../connection/query.ts'
 import type { Settings } from '../../settings/settings.ts'
+import { ask as askFor } from '../ask.ts'
 import { type Finding, fixOf, type Repairable, type Subject } from './check.ts'
 
 /** What a probe has at hand. The pool has one connection. */
@@ -26,7 +26,7 @@ export interface Probe {
 const PATIENCE_MS = 10_000
 
 export function ask(pool: Pool, text: string, parameters: readonly string[] = []): Promise<Columns[]> {
-  return pool.query(text, () => parameters, monotonicMs() + PATIENCE_MS)
+  return askFor(pool, text, parameters, PATIENCE_MS)
 }
 
 export function repairable(

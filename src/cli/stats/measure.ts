@@ -2,8 +2,9 @@
 // and how much room the table takes. Promises to read the sessions of a large table in part only. Must not
 // know how the figures are shown.
 
-import { monotonicMs, now } from '../../clock.ts'
+import { now } from '../../clock.ts'
 import type { Columns } from '../../connection/query.ts'
+import { ask as askFor } from '../ask.ts'
 import type { Contact } from '../contact.ts'
 import { sampleOf } from '../sample.ts'
 
@@ -55,7 +56,7 @@ export async function measure(contact: Contact): Promise<Stats> {
 }
 
 function ask({ pool, settings }: Contact, text: string, parameters: string[] = []): Promise<Columns[]> {
-  return pool.query(text, () => parameters, monotonicMs() + settings.timeoutMs)
+  return askFor(pool, text, parameters, settings.timeoutMs)
 }
 
 type Counts = Pick<Stats, 'live' | 'expired' | 'oldestExpired' | 'endsByHour' | 'endsLater'>
