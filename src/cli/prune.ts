@@ -97,7 +97,7 @@ async function countExpired({ pool, names, settings }: Contact): Promise<number>
   return Number(row?.[0])
 }
 
-const BAR = 24
+const BAR = 20
 
 function progressOf(total: number, screen: Screen): (deleted: number) => void {
   const began = monotonicMs()

@@ -38,7 +38,7 @@ export class Screen {
 
   /** How many characters fit in a line of the output. */
   get width(): number {
-    return Math.max(40, Math.min(this.#streams.stdout.columns ?? 80, 100))
+    return Math.max(40, Math.min(this.#streams.stdout.columns || 80, 100))
   }
 
   /** A line of the result. */
@@ -67,7 +67,7 @@ export class Screen {
     const { stderr } = this.#streams
     if (stderr.isTTY) {
       this.#hasProgress = true
-      stderr.write(`\r\u001b[2K${text.slice(0, (stderr.columns ?? 80) - 1)}`)
+      stderr.write(`\r\u001b[2K${text.slice(0, (stderr.columns || 80) - 1)}`)
     } else if (monotonicMs() - this.#remarkedAt >= REMARK_EVERY_MS) {
       this.#remarkedAt = monotonicMs()
       this.remark(text)
