@@ -36,7 +36,7 @@ export class Screen {
     return this.#streams.stop
   }
 
-  /** How many characters fit in a line of the output. */
+  /** How many characters fit in a line of the output. A terminal without a size says 0. */
   get width(): number {
     return Math.max(40, Math.min(this.#streams.stdout.columns || 80, 100))
   }
