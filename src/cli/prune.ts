@@ -32,7 +32,7 @@ export const prune: Command = {
       const { deleted, rowsStay } = await pruneTable(contact.table, limit, expired, screen)
       const remaining = await countExpired(contact)
       if (values['json']) screen.json({ deleted, remaining })
-      else screen.line(`Deleted ${number(deleted)} sessions; ${number(remaining)} expired ones remain.`)
+      else screen.line(`Deleted ${number(deleted)} expired sessions, left ${number(remaining)}.`)
       if (screen.stop.aborted) return 130
       if (deleted === 0 && remaining > 0 && !rowsStay)
         screen.remark('Another process is pruning this table, or the rows are locked.')

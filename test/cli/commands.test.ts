@@ -142,7 +142,7 @@ test('prune deletes what has expired, and nothing else', async () => {
   await expire(2500)
   await putRow(db.sql, 'alive', {})
   const { code, out, err } = await run('prune')
-  assert.deepEqual([code, out, err], [0, 'Deleted 2,500 sessions; 0 expired ones remain.\n', ''])
+  assert.deepEqual([code, out, err], [0, 'Deleted 2,500 expired sessions, left 0.\n', ''])
   assert.equal(await count(), 1)
 })
 
@@ -175,7 +175,7 @@ test('prune shows its progress on a terminal, and leaves none of it in the outpu
   assert.match(err, /█+░* +\d+ % {2}[\d,]+ deleted, [\d,]+ per second, [\d,]+ left\r/)
   assert.match(err, /100 % {2}2,500 deleted/)
   assert.ok(err.endsWith('\r\u001b[2K'))
-  assert.equal(out, 'Deleted 2,500 sessions; 0 expired ones remain.\n')
+  assert.equal(out, 'Deleted 2,500 expired sessions, left 0.\n')
 })
 
 test('prune ends after the batch when it is stopped, says what it did, and leaves no connection', async () => {
@@ -193,7 +193,7 @@ test('prune says if rows stay, and if another prunes', async () => {
   await db.sql`insert into note values ('old-1')`
   const { code, err, out } = await run('prune')
   assert.equal(code, 1)
-  assert.equal(out, 'Deleted 4 sessions; 1 expired ones remain.\n')
+  assert.equal(out, 'Deleted 4 expired sessions, left 1.\n')
   assert.match(err, /^Some rows cannot be deleted, the others are: .*23503/)
   await db.sql`drop table note`
   await db.sql.begin(async (sql) => {

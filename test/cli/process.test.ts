@@ -129,7 +129,7 @@ test(
     const { code, shown } = await pruning.ended
     assert.equal(code, 130)
     assert.match(shown, /█*░+ +\d+ % {2}\d,000 deleted, [\d,]+ per second, [\d,]+ left/)
-    assert.match(shown, /Deleted \d+,000 sessions; [\d,]+ expired ones remain\./)
+    assert.match(shown, /Deleted \d+,000 expired sessions, left [\d,]+\./)
     const stats = await onTerminal('stats').ended
     assert.ok(stats.shown.includes('\u001b[1mSessions\u001b[0m'))
   },

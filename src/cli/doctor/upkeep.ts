@@ -71,7 +71,8 @@ export const upkeepChecks: readonly Check[] = [
         ) and coalesce(s.last_autovacuum < pg_catalog.now() - interval '1 hour', true)`,
     ),
     expected: 'an autovacuum within the last hour, as dead rows are three times what calls for one',
-    found: (row) => `${shareOf(row)}; the last autovacuum was ${row[2] ?? 'never'}`,
+    found: (row) =>
+      `${shareOf(row)}; ${row[2] ? `the last autovacuum was at ${row[2]}` : 'there was no autovacuum yet'}`,
     meaning:
       'All its workers are busy, it is slowed down too much, or an old transaction or replication slot ' +
       'keeps it from removing rows.',
