@@ -24,11 +24,13 @@ const REMARK_EVERY_MS = 10_000
 
 export class Screen {
   readonly #streams: Streams
+  readonly #remarkEveryMs: number
   #hasProgress = false
   #remarkedAt = monotonicMs()
 
-  constructor(streams: Streams) {
+  constructor(streams: Streams, remarkEveryMs: number = REMARK_EVERY_MS) {
     this.#streams = streams
+    this.#remarkEveryMs = remarkEveryMs
   }
 
   /** Aborted by Ctrl-C. */
@@ -68,7 +70,7 @@ export class Screen {
     if (stderr.isTTY) {
       this.#hasProgress = true
       stderr.write(`\r\u001b[2K${text.slice(0, (stderr.columns || 80) - 1)}`)
-    } else if (monotonicMs() - this.#remarkedAt >= REMARK_EVERY_MS) {
+    } else if (monotonicMs() - this.#remarkedAt >= this.#remarkEveryMs) {
       this.#remarkedAt = monotonicMs()
       this.remark(text)
     }

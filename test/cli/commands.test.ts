@@ -1,6 +1,8 @@
 // The program as a whole, and its commands `init`, `prune` and `stats`.
 
 import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import { Screen } from '../../src/cli/screen.ts'
 import { cli } from '../support/command-line.ts'
 import { database } from '../support/database.ts'
 import { promises } from '../support/promise.ts'
@@ -176,6 +178,18 @@ test('prune shows its progress on a terminal, and leaves none of it in the outpu
   assert.match(err, /100 % {2}2,500 deleted/)
   assert.ok(err.endsWith('\r\u001b[2K'))
   assert.equal(out, 'Deleted 2,500 expired sessions, left 0.\n')
+})
+
+test('without a terminal progress is a line now and then', () => {
+  const stderr = new PassThrough()
+  const plain = { stdin: new PassThrough(), stdout: new PassThrough(), stderr, env: {} }
+  const streams = { ...plain, stop: new AbortController().signal }
+  const [often, seldom] = [new Screen(streams, 0), new Screen(streams)]
+  for (const each of ['1', '2']) {
+    often.progress(`often ${each}`)
+    seldom.progress(`seldom ${each}`)
+  }
+  assert.equal(String(stderr.read()), 'often 1\noften 2\n')
 })
 
 test('prune ends after the batch when it is stopped, says what it did, and leaves no connection', async () => {

@@ -87,31 +87,27 @@ async function examined(
 
 async function show(server: { url: string }, fault: Fault): Promise<void> {
   await withDatabase(server, async ({ url, sql, run }) => {
-    assert.deepEqual(
-      (await examined(url, fault.flags?.includes('--schema') ? [] : (fault.flags ?? []))).codes,
-      [],
-    )
     const holder = postgres(url, { max: 1, onnotice() {}, idle_timeout: 0 })
+    const flags = fault.flags ?? []
     try {
       await run(fault.make)
       if (fault.holding) {
         const reserved = await holder.reserve()
         for (const statement of ['begin', ...fault.holding]) await reserved.unsafe(statement)
       }
-      // Statistics are sent at the end of a transaction, but not more often than once a second.
-      if (/dead|behind/.test(fault.code)) await flushStatistics(sql)
-      const { codes, one } = await examined(url, fault.flags ?? [], fault.code)
-      const repaired = [...new Set(codes)].filter((code) => !(fault.beside ?? []).includes(code))
-      assert.deepEqual(repaired, [fault.code])
+      if (fault.isOfStatistics) await flushStatistics(sql)
+      const { codes, one } = await examined(url, flags, fault.code)
+      const others = [...new Set(codes)].filter((code) => !(fault.beside ?? []).includes(code))
+      assert.deepEqual(others, [fault.code])
       if (fault.fix) assert.match(one.fix, fault.fix)
       if (fault.undo) await run(fault.undo)
       else await repair(url, one.fix)
-      if (fault.after && !/time-zones|lock-timeout|fsync|autovacuum/.test(fault.code)) await run(fault.after)
-      if (/dead|behind/.test(fault.code)) await flushStatistics(sql)
-      assert.deepEqual((await examined(url, fault.flags ?? [])).codes, [])
+      await run(fault.more ?? [])
+      if (fault.isOfStatistics) await flushStatistics(sql)
+      assert.deepEqual((await examined(url, flags)).codes, [])
     } finally {
       await holder.end({ timeout: 0 })
-      if (fault.after && /time-zones|lock-timeout|fsync|autovacuum/.test(fault.code)) await run(fault.after)
+      await run(fault.after ?? [])
     }
   })
 }
@@ -127,6 +123,7 @@ async function repair(url: string, fix: string): Promise<void> {
   }
 }
 
+/** They are sent at the end of a transaction, but not more often than once a second. */
 async function flushStatistics(sql: Sql): Promise<void> {
   await sql`select pg_stat_force_next_flush()`
   await sql`select 1`
@@ -158,8 +155,9 @@ for (const [version, server] of Object.entries(servers)) {
     })
   })
 
-  for (const fault of faults) {
-    if (Number(version) < (fault.since ?? 0)) continue
+  // The questions are the same, so on the older server one fault of each code will do.
+  const some = faults.filter(({ code }, i) => faults.findIndex((fault) => fault.code === code) === i)
+  for (const fault of Number(version) === 18 ? faults : some) {
     test(`on PostgreSQL ${version} the doctor finds ${fault.what}, and not after the repair`, () =>
       show(server, fault))
   }

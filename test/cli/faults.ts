@@ -16,10 +16,12 @@ export interface Fault {
   readonly flags?: readonly string[]
   /** Run in a transaction that stays open. */
   readonly holding?: readonly string[]
-  /** What was changed outside of the database. */
+  /** What the table lacks after the repair. */
+  readonly more?: readonly string[]
+  /** Takes back what was changed outside of the database. */
   readonly after?: readonly string[]
-  /** Of PostgreSQL. */
-  readonly since?: number
+  /** Whether the server learns of it by its statistics. */
+  readonly isOfStatistics?: true
 }
 
 const column = (change: string) => [`alter table session alter column ${change}`]
@@ -39,7 +41,7 @@ export const faults: readonly Fault[] = [
     make: [],
     flags: ['--schema', 'nowhere'],
     beside: ['table-missing'],
-    after: ['create table nowhere.session (like session including all)'],
+    more: ['create table nowhere.session (like session including all)'],
   },
   {
     code: 'column-missing',
@@ -50,7 +52,7 @@ export const faults: readonly Fault[] = [
     code: 'column-missing',
     what: 'a table without the column expire',
     make: ['alter table session drop column expire'],
-    after: ['create index on session (expire)'],
+    more: ['create index on session (expire)'],
   },
   {
     code: 'column-missing',
@@ -261,7 +263,6 @@ export const faults: readonly Fault[] = [
     what: 'an idle_session_timeout that is short, of a role in a database',
     make: [`alter role current_user in database current set idle_session_timeout = '30s'`],
     fix: /alter role "postgres" in database/,
-    since: 14,
   },
   {
     code: 'synchronous-commit',
@@ -352,6 +353,7 @@ export const faults: readonly Fault[] = [
   },
   {
     code: 'dead-rows',
+    isOfStatistics: true,
     what: 'more dead rows than live ones',
     make: [
       'alter table session set (autovacuum_vacuum_threshold = 100000)',
@@ -373,9 +375,9 @@ export const faults: readonly Fault[] = [
   },
   {
     code: 'autovacuum-behind',
+    isOfStatistics: true,
     what: 'an autovacuum that does not come',
     make: [dead, 'update session set expire = expire', 'analyze session'],
-    beside: [],
   },
   {
     code: 'lock-held',

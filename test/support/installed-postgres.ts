@@ -3,7 +3,6 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../../server/postgres.js'
@@ -35,7 +34,7 @@ export async function startInstalled(version: number, flags: readonly string[]):
   const child = spawn(join(path, 'postgres'), args, { ...owner, stdio: 'ignore', cwd: folder })
   const kill = () => child.kill('SIGINT')
   process.once('exit', kill)
-  while (!(await accepts(port))) {
+  while (!isReady(path, port)) {
     if (child.exitCode !== null) throw new Error(`PostgreSQL ${version} did not start`)
     await new Promise((resume) => setTimeout(resume, 50))
   }
@@ -57,11 +56,11 @@ function ended(child: ChildProcess): Promise<unknown> {
   return end
 }
 
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-      .on('connect', () => resolve(true))
-      .on('error', () => resolve(false))
-      .on('connect', () => socket.destroy())
-  })
+function isReady(path: string, port: number): boolean {
+  try {
+    execFileSync(join(path, 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
 }
