@@ -2,7 +2,7 @@
 // Ctrl-C lets the batch under way end. Must not know how rows are deleted.
 
 import { monotonicMs, now } from '../clock.ts'
-import { deletes } from '../pruning/deletes.ts'
+import { deletes, type Witness } from '../pruning/deletes.ts'
 import { type Deletes, prune as pruneRows } from '../pruning/prune.ts'
 import type { Table } from '../table/table.ts'
 import { ask } from './ask.ts'
@@ -12,6 +12,9 @@ import { number, type Screen } from './screen.ts'
 import { wholeNumber } from './usage.ts'
 
 const BATCH = 1000
+
+// Nobody listens to the events of expired sessions here.
+const NOBODY: Witness = { isPresent: () => false, async tell() {} }
 
 export const prune: Command = {
   name: 'prune',
@@ -54,7 +57,7 @@ async function pruneTable(
     deleted += rows
     progress(deleted)
   }
-  const inner = deletes(table)
+  const inner = deletes(table, NOBODY)
   const counted: Deletes = {
     ...inner,
     async oldest(size, place) {

@@ -12,13 +12,19 @@ import { cli } from '../support/command-line.ts'
 import { tableSql } from '../support/database.ts'
 import { noPooler, startPooler } from '../support/pgbouncer.ts'
 import { promises } from '../support/promise.ts'
+import { template } from '../support/template.ts'
 
 // For an address that is not a local one, and leads here all the same.
 const ELSEWHERE = '0.0.0.0'
 const { private: key, cert } = await generate([{ name: 'commonName', value: 'elsewhere' }], {
   extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: ELSEWHERE }] }],
 })
-const server = await startPostgres({ own: true, certificate: { key, cert } })
+const server = await startPostgres({
+  own: true,
+  inMemory: true,
+  like: await template(),
+  certificate: { key, cert },
+})
 const sql = postgres(server.url, { max: 2, onnotice() {} })
 await sql.unsafe(tableSql)
 const test = promises('doctor around')
@@ -210,7 +216,12 @@ test(
 test('it knows a standby, and finds nothing once that was promoted', async () => {
   await sql.end()
   await server.down('SIGINT')
-  const standby = await startPostgres({ own: true, follow: server, certificate: { key, cert } })
+  const standby = await startPostgres({
+    own: true,
+    inMemory: true,
+    follow: server,
+    certificate: { key, cert },
+  })
   try {
     await server.up()
     const { code, json } = await cli(['doctor', '--url', standby.url, '--json'])

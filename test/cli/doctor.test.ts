@@ -11,13 +11,14 @@ import { cli } from '../support/command-line.ts'
 import { tableSql } from '../support/database.ts'
 import { noPostgres, startInstalled } from '../support/installed-postgres.ts'
 import { promises } from '../support/promise.ts'
+import { template } from '../support/template.ts'
 import { type Fault, faults } from './faults.ts'
 
 // Autovacuum does not come between a fault and the look at it.
 const FLAGS = ['-c', 'timezone=America/St_Johns', '-c', 'autovacuum_naptime=1d']
 const skip15 = noPostgres(15)
 const servers = {
-  18: await startPostgres({ own: true, flags: FLAGS }),
+  18: await startPostgres({ own: true, inMemory: true, like: await template(), flags: FLAGS }),
   ...(skip15 === undefined && { 15: await startInstalled(15, FLAGS) }),
 }
 
