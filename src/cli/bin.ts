@@ -17,5 +17,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 
 const { stdin, stdout, stderr, env } = process
 process.exitCode = await main(process.argv.slice(2), { stdin, stdout, stderr, env, stop: stop.signal })
-// Nothing is left open, but a terminal whose input was read keeps the process alive.
+// A statement may still be under way that nobody waits for.
+if (stop.signal.aborted) process.exit()
+// A terminal whose input was read keeps the process alive.
 stdin.unref?.()

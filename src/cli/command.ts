@@ -23,6 +23,8 @@ export interface Command {
   readonly says: string
   /** Beside those that all commands have. */
   readonly flags: Flags
+  /** Whether Ctrl-C may end it at once, because it only reads, or the server completes what it has begun. */
+  readonly endsAtOnce?: true
   run(values: FlagValues, screen: Screen): Promise<ExitCode>
 }
 

@@ -25,6 +25,7 @@ export const doctor: Command = {
     max: { value: 'NUMBER', says: 'the `max` of each of them; default: 4' },
     'long-transaction': { value: 'SECONDS', says: 'from when on a transaction is long; default: 300' },
   },
+  endsAtOnce: true,
   async run(values, screen) {
     const wanted = {
       processes: String(wholeNumber(values, 'processes', 1) ?? ''),

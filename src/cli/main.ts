@@ -49,7 +49,16 @@ async function run([name, ...rest]: readonly string[], screen: Screen): Promise<
     screen.line(helpOf(command))
     return 0
   }
-  return command.run(values, screen)
+  const running = command.run(values, screen)
+  return command.endsAtOnce ? Promise.race([running, stopped(screen.stop)]) : running
+}
+
+function stopped(stop: AbortSignal): Promise<ExitCode> {
+  return new Promise((resolve) => {
+    const end = () => resolve(130)
+    if (stop.aborted) end()
+    stop.addEventListener('abort', end)
+  })
 }
 
 /** Errors of the store and of this program hold no data. The message of any other is written by us, too. */

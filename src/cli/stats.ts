@@ -9,6 +9,7 @@ export const stats: Command = {
   name: 'stats',
   says: 'Shows how many sessions there are, when they end, how large they are, and what they take.',
   flags: {},
+  endsAtOnce: true,
   async run(values, screen) {
     const measured = await withTable(settingsOf(values), measure)
     if (values['json']) screen.json(measured)

@@ -243,6 +243,16 @@ test('stats counts sessions, measures them, and says what they take', async () =
   assert.ok(!out.includes('\u001b'))
 })
 
+test('stats and doctor take rows that never end, and such that never lived', async () => {
+  await table()
+  await putRow(db.sql, 'a', {})
+  await putRow(db.sql, 'b', {})
+  await db.sql`update session set expire = case sid when 'a' then 'infinity' else '-infinity' end::timestamp`
+  const { json } = await run('stats', '--json')
+  assert.deepEqual([json.live, json.expired, json.endsLater, json.oldestExpired], [1, 1, 1, null])
+  assert.match((await run('doctor')).out, /expired-long-ago/)
+})
+
 test('stats of an empty table has nothing to measure', async () => {
   await table()
   const { json } = await run('stats', '--json')
@@ -289,7 +299,7 @@ test('doctor --fix repairs what is safe after asking, and the rest is left', asy
   assert.match(no.err, /create index concurrently "IDX_session_expire".*;\nRun this statement\? \[y\/N\] /)
 
   const stopped = await cli(['doctor', '--fix', '--url', db.url], { typed: '', stop: AbortSignal.abort() })
-  assert.deepEqual([stopped.code, await indexes()], [1, 1])
+  assert.deepEqual([stopped.code, await indexes()], [130, 1])
 
   const yes = await cli(['doctor', '--fix', '--url', db.url], { typed: 'y\n' })
   assert.deepEqual([yes.code, await indexes()], [1, 2])

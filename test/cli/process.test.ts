@@ -87,7 +87,7 @@ test('it prints its result, and ends with its exit code', async () => {
   assert.equal((await run('prune', '--table', 'other').ended()).code, 1)
 })
 
-test('Ctrl-C ends a prune after the batch under way, and a second one at once', async () => {
+test('Ctrl-C ends a prune after the batch under way, a second one at once, and what only reads at once', async () => {
   await slowTable(60_000)
   const pruning = run('prune', '--limit', '50000', '--json')
   while ((await count()) === 60_000) await new Promise((resume) => setTimeout(resume, 20))
@@ -108,6 +108,12 @@ test('Ctrl-C ends a prune after the batch under way, and a second one at once', 
     assert.equal(waiting.child.exitCode, null)
     waiting.child.kill('SIGINT')
     assert.equal((await waiting.ended()).code, 130)
+
+    const reading = run('stats')
+    while ((await sql`select from pg_locks where not granted`).length < 2)
+      await new Promise((resume) => setTimeout(resume, 20))
+    reading.child.kill('SIGINT')
+    assert.equal((await reading.ended()).code, 130)
   })
 })
 

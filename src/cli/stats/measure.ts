@@ -92,9 +92,9 @@ async function countsOf(contact: Contact, table: string): Promise<Counts> {
   }
 }
 
-/** @param epoch in seconds since 1970 */
+/** @param epoch in seconds since 1970; `-Infinity` of a row that has always been expired */
 const isoOf = (epoch: string | null | undefined): string | null =>
-  epoch ? new Date(Number(epoch) * 1000).toISOString() : null
+  epoch && Number.isFinite(Number(epoch)) ? new Date(Number(epoch) * 1000).toISOString() : null
 
 const sizesOf = (sampled: string) => `
   select count(*)::text, pg_catalog.percentile_disc(0.5) within group (order by bytes)::text,
