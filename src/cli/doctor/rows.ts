@@ -147,7 +147,7 @@ export const expired: Probe = {
           code: 'expired-long-ago',
           severity: 'warning',
           expected: 'expired rows that are deleted within the hour',
-          found: `one that expired ${number(sinceS / 3600)} hours ago`,
+          found: `one that expired ${number(sinceS / 60)} minutes ago`,
           meaning:
             'Nobody prunes: no service is running, or all have `pruneSessionInterval: false`. Or something ' +
             'keeps rows, as a trigger, a policy or a foreign key. The command `prune` deletes them in ' +
