@@ -188,6 +188,22 @@ test('it finds a server that is older than it should be', async () => {
   }
 })
 
+test('it tells a pooler by a process that is shared, or older than the connection, without one at hand', async () => {
+  for (const [from, to, mode] of [
+    ['a.pid::text', `'1'::text  `, /in transaction mode/],
+    ['a.backend_start', `'2020-01-01'   `, /in session mode/],
+  ] as const) {
+    const pooled = await rewriting(server.url, from, to)
+    try {
+      const [found] = await findings(pooled.url)
+      assert.deepEqual([found.code, found.severity], ['pooler', 'note'])
+      assert.match(found.found, mode)
+    } finally {
+      pooled.close()
+    }
+  }
+})
+
 test(
   'it tells a pooler in transaction mode, and one in session mode',
   async () => {
