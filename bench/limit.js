@@ -43,7 +43,7 @@ export async function limit({ at, sql }, { quick, log }) {
 /** @returns rows per second */
 async function pgbench(url, verb) {
   const directory = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-bench-'))
-  const { text, parameters } = statements({ table: 'session', index: '' })[verb]
+  const { text, parameters } = statements({ table: 'session', schema: '', name: 'session', index: '' })[verb]
   const values = []
   const files = []
   for (let from = 0; from < ROWS; from += BATCH) {

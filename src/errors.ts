@@ -3,7 +3,13 @@
 // parameters or a credential in any property. Must not know what was being done when it happened.
 
 import { isNativeError } from 'node:util/types'
-import { hasNoData, isInvalidValue, LOCK_NOT_AVAILABLE, UNDEFINED_TABLE } from './sqlstate.ts'
+import {
+  FEATURE_NOT_SUPPORTED,
+  hasNoData,
+  isInvalidValue,
+  LOCK_NOT_AVAILABLE,
+  UNDEFINED_TABLE,
+} from './sqlstate.ts'
 
 /**
  * An error of the store. `code` is one of ours (`STORE_…`), a SQLSTATE, or a code of the network or the
@@ -159,6 +165,13 @@ export function sidRefused({ code, severity }: StoreError, type: string): StoreE
   return new StoreError(code, `The column "sid" is of type ${name}; ${reason} [SQLSTATE ${code}]`, {
     ...(severity && { severity }),
   })
+}
+
+export function noUserIndex(): StoreError {
+  return new StoreError(
+    FEATURE_NOT_SUPPORTED,
+    'An index on user ids needs a column "sess" of type json or jsonb, or PostgreSQL 16 or later',
+  )
 }
 
 export function kept(): StoreError {

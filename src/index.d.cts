@@ -6,6 +6,7 @@ declare const connectPostgresSimple: typeof all.default
 declare namespace connectPostgresSimple {
   export type Callback<T = void> = all.Callback<T>
   export type ConObject = all.ConObject
+  export type DestroyByUserOptions = all.DestroyByUserOptions
   export type Entry = all.Entry
   export type Health = all.Health
   export type Options = all.Options
@@ -13,6 +14,7 @@ declare namespace connectPostgresSimple {
   export type PostgresStoreClass = all.PostgresStoreClass
   export type Serializer = all.Serializer
   export type Stats = all.Stats
+  export type UserId = all.UserId
 }
 
 export = connectPostgresSimple

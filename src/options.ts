@@ -73,6 +73,18 @@ export interface Options {
    */
   createTableIfMissing?: boolean | undefined
   /**
+   * Where in a session the user's id is, as a list of property names. For `entriesByUser`, `idsByUser` and
+   * `destroyByUser`, which look for it in the rows' JSON.
+   * @default ['passport', 'user']
+   */
+  userIdPath?: readonly string[] | undefined
+  /**
+   * Whether a table that the store creates gets an index on the users' ids. For a table that exists there is
+   * `createUserIndex()`.
+   * @default false
+   */
+  userIndex?: boolean | undefined
+  /**
    * Whether `touch` does nothing. Sessions then expire at the time that their last save has set.
    * @default false
    */

@@ -10,6 +10,9 @@ export const READ_ONLY = '25006'
 /** The table does not exist. */
 export const UNDEFINED_TABLE = '42P01'
 
+/** The server cannot do what was asked for. */
+export const FEATURE_NOT_SUPPORTED = '0A000'
+
 /**
  * A write got its locks after its deadline, so it must take no effect. The statements raise this code by
  * `ln(0)`; PostgreSQL raises it for nothing else that the store sends.

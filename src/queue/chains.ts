@@ -22,6 +22,11 @@ export class Chains<Op, Answer> {
     return Object.values(this.#chains).flat()
   }
 
+  /** Whether the job has not ended. */
+  has(job: Job<Op, Answer>): boolean {
+    return this.#chains[job.key]?.includes(job) ?? false
+  }
+
   last(key: string): Job<Op, Answer> | undefined {
     return this.#chains[key]?.at(-1)
   }

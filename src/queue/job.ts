@@ -21,6 +21,8 @@ export interface Job<Op, Answer> {
   held: boolean
   /** The time of some callers was over, and its operation still has what they asked for. */
   lostCallers: boolean
+  /** Called when it has ended; set by whoever waits for that. */
+  onEnd: (() => void) | undefined
 }
 
 /** A job that waits in its chain for its operation, or for its turn. */
@@ -29,7 +31,17 @@ export function newJob<Op, Answer>(
   callers: Caller<Op, Answer>[],
   era: Job<Op, Answer>['era'],
 ): Job<Op, Answer> {
-  return { key, op: undefined, weight: 0, callers, era, sent: false, held: false, lostCallers: false }
+  return {
+    key,
+    op: undefined,
+    weight: 0,
+    callers,
+    era,
+    sent: false,
+    held: false,
+    lostCallers: false,
+    onEnd: undefined,
+  }
 }
 
 /** What the sender calls when it has tried to do a job. */

@@ -49,6 +49,26 @@ export class Jobs<Op, Answer> implements JobResults<Op, Answer> {
     })
   }
 
+  /** The writes that have not ended. */
+  get writes(): Job<Op, Answer>[] {
+    return this.#chains.jobs.filter(({ era }) => era !== undefined)
+  }
+
+  /** Resolves when these have ended, with whether any of them had not. */
+  async ended(jobs: readonly Job<Op, Answer>[]): Promise<boolean> {
+    const unfinished = jobs.filter((job) => this.#chains.has(job))
+    const end = (job: Job<Op, Answer>) =>
+      new Promise<void>((resolve) => {
+        const { onEnd } = job
+        job.onEnd = () => {
+          onEnd?.()
+          resolve()
+        }
+      })
+    await Promise.all(unfinished.map(end))
+    return unfinished.length > 0
+  }
+
   /** @param era undefined for a read */
   enter(
     key: string,
@@ -161,6 +181,9 @@ export class Jobs<Op, Answer> implements JobResults<Op, Answer> {
     const next = newJob(job.key, callers, job.era)
     this.#chains.insertBehind(job, next)
     this.#count(next)
+    // Whoever waits for the job waits for all that it was to do.
+    next.onEnd = job.onEnd
+    job.onEnd = undefined
     this.#foldAnew(next)
   }
 
@@ -204,6 +227,7 @@ export class Jobs<Op, Answer> implements JobResults<Op, Answer> {
     this.#setOp(job, undefined)
     this.waiting.callers -= job.callers.length
     for (const caller of job.callers) settle(caller)
+    job.onEnd?.()
     if (job.era && --job.era.unfinished === 0) job.era.onEnd?.()
     if (--this.#unfinished === 0) this.#onIdle?.()
   }

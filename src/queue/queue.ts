@@ -44,13 +44,19 @@ export class Queue<Op, Answer> {
   /**
    * Submits an operation on a key and resolves with its answer. Its place in the order of its key is taken at
    * once, even while the operation (then a write) is only a promise.
+   * @param until when the caller stops waiting, in ms of the monotonic clock
    */
-  submit(key: string, op: Op | Promise<Op>, onSent?: OnSent): Promise<Answer> {
+  submit(
+    key: string,
+    op: Op | Promise<Op>,
+    onSent?: OnSent,
+    until: number = this.#deadline(),
+  ): Promise<Answer> {
     // The promise may reject before anybody awaits it. That must not be an unhandled rejection.
     if (op instanceof Promise) op.catch(() => {})
     if (this.#isFull()) return Promise.reject(this.#options.busy())
     return new Promise((resolve, reject) => {
-      this.#enter(key, op, { op: undefined, until: this.#deadline(), onSent, resolve, reject })
+      this.#enter(key, op, { op: undefined, until, onSent, resolve, reject })
     })
   }
 
@@ -80,16 +86,29 @@ export class Queue<Op, Answer> {
     await this.#jobs.idle()
   }
 
-  /** Runs the task when all writes that were submitted before have ended. */
-  after<T>(task: () => Promise<T>): Promise<T> {
+  /** The writes that have not ended, in no particular order. */
+  get writes(): readonly Job<Op, Answer>[] {
+    return this.#jobs.writes
+  }
+
+  /** Resolves when these writes have ended, with whether any of them had not. */
+  ended(writes: readonly Job<Op, Answer>[]): Promise<boolean> {
+    return this.#jobs.ended(writes)
+  }
+
+  /**
+   * Runs the task when all writes that were submitted before have ended.
+   * @param writes those of them that it has to wait for, if not for all. While an exclusive task is under way
+   *   it waits for all of them, as that one does.
+   */
+  after<T>(task: () => Promise<T>, writes?: readonly Job<Op, Answer>[]): Promise<T> {
     if (this.#isFull()) return Promise.reject(this.#options.busy())
     this.#jobs.waiting.callers++
-    return this.#eras
-      .settled()
-      .then(task)
-      .finally(() => {
-        this.#jobs.waiting.callers--
-      })
+    const earlier: Promise<unknown> =
+      writes && !this.#eras.current.gate.waiting ? this.#jobs.ended(writes) : this.#eras.settled()
+    return earlier.then(task).finally(() => {
+      this.#jobs.waiting.callers--
+    })
   }
 
   /** The same, and all writes that are submitted after it wait until it has ended. */

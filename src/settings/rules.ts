@@ -20,6 +20,9 @@ const MAX_INTERVAL = MAX_DELAY_MS / 1000 / 1.5
 
 const isFunction = (value: unknown): boolean => typeof value === 'function'
 const isSeconds = (value: unknown): boolean => Number.isFinite(value) && (value as number) >= 0
+// JSON may write other names with `\u`, and then no row is found by them.
+const isPropertyName = (value: unknown): boolean =>
+  typeof value === 'string' && value.isWellFormed() && ![...value].some((c) => c < ' ')
 const boolean: Rule = ['true or false', (value) => typeof value === 'boolean']
 const name: Rule = [
   'a non-empty string without NUL',
@@ -37,6 +40,11 @@ const RULES: Readonly<Record<OptionName, Rule>> = {
   schemaName: name,
   ttl: ['a number of seconds of at least 0, or a function', (value) => isSeconds(value) || isFunction(value)],
   createTableIfMissing: boolean,
+  userIdPath: [
+    'a non-empty array of property names, without control characters',
+    (value) => Array.isArray(value) && value.length > 0 && value.every(isPropertyName),
+  ],
+  userIndex: boolean,
   disableTouch: boolean,
   touchInterval: ['a number of seconds of at least 0', isSeconds],
   maxLifetime: ['a number of seconds of at least 1', (value) => isSeconds(value) && value >= 1],

@@ -17,6 +17,8 @@ export interface Settings {
   readonly schemaName: string | undefined
   readonly ttl: NonNullable<Options['ttl']>
   readonly createTableIfMissing: boolean
+  readonly userIdPath: readonly string[]
+  readonly userIndex: boolean
   readonly disableTouch: boolean
   /** Undefined: it depends on the session's lifetime. */
   readonly touchInterval: number | undefined
@@ -53,6 +55,8 @@ export function parseOptions(options: Options = {}): Settings {
     schemaName: options.schemaName,
     ttl: options.ttl ?? ONE_DAY,
     createTableIfMissing: options.createTableIfMissing ?? false,
+    userIdPath: [...(options.userIdPath ?? ['passport', 'user'])],
+    userIndex: options.userIndex ?? false,
     disableTouch: options.disableTouch ?? false,
     touchInterval: options.touchInterval,
     maxLifetime: options.maxLifetime,

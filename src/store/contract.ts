@@ -4,13 +4,14 @@ import type { SessionData, Store } from 'express-session'
 import type { StoreEvents } from '../events.ts'
 import type { Options } from '../options.ts'
 import type { Entry } from '../session/entries.ts'
+import type { DestroyByUserOptions, UserId } from '../session/user.ts'
 import type { Health } from './health.ts'
 import type { Callback } from './outcome.ts'
 import type { Stats } from './stats.ts'
 
 /**
- * `entries`, `createTable`, `health`, `stats` and `close` take no callback. The other methods return a promise if they get none.
- * A callback is called exactly once.
+ * `entries`, `createTable`, `createUserIndex`, `health`, `stats` and `close` take no callback. The other
+ * methods return a promise if they get none. A callback is called exactly once.
  *
  * Every method but `close` can fail with:
  *
@@ -108,6 +109,47 @@ export interface PostgresStore extends Store {
    * }
    */
   entries(): AsyncGenerator<Entry, void, undefined>
+
+  /**
+   * Reads the sessions of a user that have not expired, the last to expire first. The user's id stands where
+   * `userIdPath` says, and is compared as text: 42 and '42' are one user. Rows that cannot be read are
+   * skipped, and reported to `errorLog`. With the index of `createUserIndex` no other row is looked at.
+   *
+   * Fails with a TypeError if the id is empty, or neither a string nor a finite number nor a bigint.
+   */
+  entriesByUser(userId: UserId): Promise<Entry[]>
+  entriesByUser(userId: UserId, callback: Callback<Entry[]> | undefined): void
+
+  /** The sids of those sessions, in the same order. */
+  idsByUser(userId: UserId): Promise<string[]>
+  idsByUser(userId: UserId, callback: Callback<string[]> | undefined): void
+
+  /**
+   * Destroys the sessions of a user, each as `destroy` does, and resolves with how many there were. Locked
+   * rows are waited for until the `timeout`. If some cannot be destroyed it fails with the error of one of
+   * them, and the others are destroyed.
+   * @example
+   * // Log out everywhere else:
+   * await store.destroyByUser(req.user.id, { except: req.sessionID })
+   * @example
+   * // No more than three sessions of a user, the current one among them:
+   * await store.destroyByUser(req.user.id, { except: req.sessionID, keep: 3 })
+   */
+  destroyByUser(userId: UserId, options?: DestroyByUserOptions): Promise<number>
+  destroyByUser(userId: UserId, callback: Callback<number>): void
+  destroyByUser(
+    userId: UserId,
+    options: DestroyByUserOptions | undefined,
+    callback: Callback<number> | undefined,
+  ): void
+
+  /**
+   * Creates the index for the three methods above, if it does not exist. The table stays in use meanwhile
+   * (`create index concurrently`). Any number of processes can do so at once. An index that a failed attempt
+   * has left is built anew. It takes as long as it takes: `timeout` does not count, and `close` does not wait
+   * for it.
+   */
+  createUserIndex(): Promise<void>
 
   /**
    * - `'expire'`, with `{ sid, session }`: a prune of this store, by its timer or by `pruneSessions`, has

@@ -17,12 +17,15 @@ import type { Settings } from '../settings/settings.ts'
 import type { Answer } from '../table/answers.ts'
 import { rowOf } from '../table/row.ts'
 import { Table } from '../table/table.ts'
+import { UserRows } from '../table/user-rows.ts'
 import { Counters } from '../tracing/counters.ts'
 import type { OperationTrace } from '../tracing/operation.ts'
+import { ByUser } from './by-user.ts'
 import { Calls } from './calls.ts'
 import { type Health, health } from './health.ts'
 import { type OperationQueue, operationQueue } from './operation-queue.ts'
 import { type Stats, statsOf } from './stats.ts'
+import { UserIndexing } from './user-indexing.ts'
 import { WholeTable } from './whole-table.ts'
 
 export class Sessions {
@@ -37,6 +40,9 @@ export class Sessions {
   readonly #calls: Calls
   /** The calls that concern all sessions. */
   readonly wholeTable: WholeTable
+  /** The calls that concern the sessions of one user. */
+  readonly byUser: ByUser
+  readonly #userIndexing: UserIndexing
 
   /** Opens no connection yet. @throws TypeError for an instance or address that cannot be used */
   constructor(settings: Settings, events: Events) {
@@ -66,6 +72,9 @@ export class Sessions {
       events,
       settings.errorLog,
     )
+    const userRows = new UserRows(this.#table, settings)
+    this.byUser = new ByUser(this.#table, userRows, this.#queue, this.#calls, this.#reader, events, settings)
+    this.#userIndexing = new UserIndexing(settings, this.#table, userRows, this.counters)
   }
 
   /** Takes callbacks, as a promise could keep the session's text alive: see `Queue.ask`. */
@@ -131,6 +140,11 @@ export class Sessions {
     await this.#calls.track(this.#table.createTable())
   }
 
+  async createUserIndex(): Promise<void> {
+    this.#calls.start()
+    await this.#calls.track(this.#userIndexing.create())
+  }
+
   health(): Promise<Health> {
     return this.#calls.track(
       health({
@@ -149,6 +163,7 @@ export class Sessions {
   close(): Promise<void> {
     return this.#calls.close(async (underWay) => {
       this.#pruner.stop()
+      this.#userIndexing.stop()
       // This ends in time, as everything it waits for has a deadline.
       await Promise.allSettled([...underWay, this.#queue.idle()])
       await this.#pool.close()

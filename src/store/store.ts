@@ -6,6 +6,7 @@ import { Events } from '../events.ts'
 import type { Options } from '../options.ts'
 import type { Entry } from '../session/entries.ts'
 import { carryLoaded } from '../session/loaded.ts'
+import type { DestroyByUserOptions, UserId } from '../session/user.ts'
 import { parseOptions, type Settings } from '../settings/settings.ts'
 import { isWatched, operations } from '../tracing/channels.ts'
 import { printDebugLines } from '../tracing/debug-lines.ts'
@@ -75,6 +76,32 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
 
     entries(): AsyncGenerator<Entry, void, undefined> {
       return this.#sessions.wholeTable.entries()
+    }
+
+    entriesByUser(userId: UserId, callback?: Callback<Entry[]>): any {
+      return this.#do('entriesByUser', undefined, () => this.#sessions.byUser.entries(userId), callback)
+    }
+
+    idsByUser(userId: UserId, callback?: Callback<string[]>): any {
+      return this.#do('idsByUser', undefined, () => this.#sessions.byUser.ids(userId), callback)
+    }
+
+    destroyByUser(
+      userId: UserId,
+      options?: DestroyByUserOptions | Callback<number>,
+      callback?: Callback<number>,
+    ): any {
+      if (typeof options === 'function') return this.destroyByUser(userId, undefined, options)
+      return this.#do(
+        'destroyByUser',
+        undefined,
+        () => this.#sessions.byUser.destroy(userId, options),
+        callback,
+      )
+    }
+
+    createUserIndex(): Promise<void> {
+      return this.#sessions.createUserIndex()
     }
 
     createTable(): Promise<void> {

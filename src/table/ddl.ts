@@ -29,17 +29,18 @@ interface Database {
 /**
  * Creates the table if it does not exist. No lock is needed: losing the race against another process raises a
  * duplicate error, which counts as success.
+ * @param more is run after the DDL of a table that was created, in the same transaction
  */
-export async function createTable({ table, index }: Names, database: Database): Promise<void> {
+export async function createTable({ table, index }: Names, more: string, database: Database): Promise<void> {
   if (await database.exists()) return
   try {
-    await database.create(ddl(table, index))
+    await database.create(ddl(table, index) + more)
   } catch (error) {
     if (!isTaken(codeOf(error))) throw error
     if (await database.exists()) return
     // The table does not exist, so the name of the index is taken by another table: connect-pg-simple gives
     // the indexes of all its tables the same name.
-    await database.create(ddl(table, '')).catch(async (secondError) => {
+    await database.create(ddl(table, '') + more).catch(async (secondError) => {
       if (!(await database.exists())) throw secondError
     })
   }

@@ -5,6 +5,10 @@
 export interface Names {
   /** With the schema, if one was given. */
   readonly table: string
+  /** The schema, to stand before the name of an index; empty if none was given. */
+  readonly schema: string
+  /** The table's name as it is, neither quoted nor with its schema. */
+  readonly name: string
   /** Of the index on `expire`. It is named after the table, so that a schema can have several such tables. */
   readonly index: string
 }
@@ -23,8 +27,11 @@ export function partsOf(
 
 export function names(tableName: string, schemaName: string | undefined): Names {
   const [schema, table] = partsOf(tableName, schemaName)
+  const prefix = schema === undefined ? '' : `${quoted(schema)}.`
   return {
-    table: schema === undefined ? quoted(table) : `${quoted(schema)}.${quoted(table)}`,
+    table: prefix + quoted(table),
+    schema: prefix,
+    name: table,
     index: quoted(`IDX_${table}_expire`),
   }
 }

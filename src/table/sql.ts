@@ -24,6 +24,8 @@ export type ParameterName =
   | 'from'
   | 'skip'
   | 'upTo'
+  /** A user's id as text. */
+  | 'user'
 
 export interface Statement {
   readonly text: string

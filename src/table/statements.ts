@@ -7,14 +7,27 @@ import { healthStatement } from './health.ts'
 import { constant, type Names } from './names.ts'
 import { type Pruning, pruning } from './pruning.ts'
 import { rowColumns } from './row.ts'
+import { type SessForm, sessFormStatement } from './sess-form.ts'
 import { sidTypeStatement } from './sid-type.ts'
 import { pieces, type Sids, type Statement, statement } from './sql.ts'
+import { ofUser } from './user-key.ts'
 
-type Query = 'get' | 'insert' | 'length' | 'ids' | 'entriesAfter' | 'clear' | 'exists' | 'sidType' | 'health'
+type Query =
+  | 'get'
+  | 'insert'
+  | 'length'
+  | 'ids'
+  | 'entriesAfter'
+  | 'clear'
+  | 'exists'
+  | 'sidType'
+  | 'sessForm'
+  | 'health'
 export type StatementName = Change | Pruning | Query
 export type Statements = Readonly<Record<StatementName, Statement>> & {
   /** The changes in the form that skips held rows, and says so by `isHeld`. */
   readonly skipping: Readonly<Record<Change, Statement>>
+  ofUser(path: readonly string[], form: SessForm): Statement
 }
 
 /** @param sidType see `pieces` */
@@ -86,6 +99,10 @@ export function statements(names: Names, sidType?: string): Statements {
     exists: statement([], () => `select (pg_catalog.to_regclass(${constant(table)}) is not null)::text`),
 
     sidType: sidTypeStatement(table),
+    sessForm: sessFormStatement(table),
+
+    ofUser: (path, form) => ofUser(table, sql, path, { form, sidType: sidType ?? '' }),
+
     health: healthStatement(names),
   }
 }

@@ -16,6 +16,7 @@ import { parametersOf } from './parameters.ts'
 import { sidTypeOf } from './sid-type.ts'
 import type { ParameterName, Statement } from './sql.ts'
 import { type StatementName, type Statements, statements } from './statements.ts'
+import { userIndex } from './user-index.ts'
 
 const none: Parameters = () => []
 
@@ -38,7 +39,10 @@ interface Sending<T> extends Omit<Request, 'text' | 'parameters'> {
   read(rows: Columns[]): T
 }
 
-type TableSettings = Pick<Settings, 'tableName' | 'schemaName' | 'createTableIfMissing' | 'timeoutMs'>
+type TableSettings = Pick<
+  Settings,
+  'tableName' | 'schemaName' | 'createTableIfMissing' | 'timeoutMs' | 'userIdPath' | 'userIndex'
+>
 
 export class Table {
   readonly #settings: TableSettings
@@ -102,9 +106,23 @@ export class Table {
     read: (rows: Columns[]) => T,
     until: number = this.deadline(),
   ): Promise<T> {
+    return this.queryBy(name, (all) => all[name], values, read, until)
+  }
+
+  /**
+   * The same for a statement that has to be made first.
+   * @param verb names it where statements are watched
+   */
+  queryBy<T>(
+    verb: string,
+    pick: (all: Statements) => Statement,
+    values: ValuesByName,
+    read: (rows: Columns[]) => T,
+    until: number = this.deadline(),
+  ): Promise<T> {
     return this.#send({
-      verb: name,
-      pick: (all) => all[name],
+      verb,
+      pick,
       parametersOf: ({ parameters }) => {
         return (time) => {
           const byName = values(time)
@@ -164,7 +182,9 @@ export class Table {
 
   createTable(until: number = this.deadline()): Promise<void> {
     const run = (text: string) => this.#pool.query({ verb: 'createTable', text, parameters: none, until })
-    return createTable(this.#names, {
+    const { userIndex: isIndexed, userIdPath } = this.#settings
+    const more = isIndexed ? userIndex(this.#names, userIdPath).create : ''
+    return createTable(this.#names, more, {
       exists: async () => (await run(this.#statements.exists.text))[0]?.[0] === 'true',
       create: run,
     })

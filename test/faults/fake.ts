@@ -35,8 +35,12 @@ interface Message {
   readonly body: Buffer
 }
 
-const { skipping, ...others } = statements(names('session', undefined))
-const known: Statement[] = [...Object.values(others), ...Object.values(skipping)]
+const { skipping, ofUser, ...others } = statements(names('session', undefined))
+const known: Statement[] = [
+  ...Object.values(others),
+  ...Object.values(skipping),
+  ofUser(['passport', 'user'], 'json'),
+]
 
 const int16 = (value: number) => Buffer.from([value >> 8, value & 255])
 const int32 = (value: number) => {

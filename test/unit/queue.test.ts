@@ -493,3 +493,69 @@ test('a task for all keys that is refused lets later ones wait for earlier write
   sent.find(({ batch }) => batch.keys[0] === 'a')?.end()
   await Promise.all([write, look])
 })
+
+test('a task that names the writes it waits for waits for no other, and for nothing that was submitted later', async () => {
+  const { queue, sent, keys } = backend({ lanes: { read: 1, write: 3 } })
+  const done: string[] = []
+  const submit = (key: string) => queue.submit(key, { verb: 'other' })
+  const writes = [submit('a'), submit('b')]
+  const reading = queue.submit('c', { verb: 'read' })
+  assert.deepEqual(
+    queue.writes.map(({ key }) => key),
+    ['a', 'b'],
+  )
+  const ofA = queue.writes.filter(({ key }) => key === 'a')
+  const tasks = [
+    queue.after(async () => done.push('of none'), []),
+    queue.after(async () => done.push('of a'), ofA),
+    queue.after(async () => done.push('of all')),
+  ]
+  writes.push(submit('a'))
+  await tick()
+  assert.deepEqual(done, ['of none'])
+  const end = (batch: string) => sent[keys().indexOf(batch)]?.end()
+  const [first] = keys().filter((batch) => batch.includes('a'))
+  assert.equal(await Promise.race([queue.ended(ofA), tick().then(() => 'waits')]), 'waits')
+  end(first as string)
+  await tick()
+  assert.ok(done.includes('of a'))
+  assert.equal(await queue.ended(ofA), false)
+  for (const { end: endOne } of sent) endOne()
+  await tick()
+  for (const { end: endOne } of sent) endOne()
+  await Promise.all([...writes, reading, ...tasks])
+  assert.deepEqual(queue.writes, [])
+})
+
+test('while an exclusive task is under way, a task that names its writes waits for that one too', async () => {
+  const { queue } = backend()
+  const done: string[] = []
+  let finish = () => {}
+  const exclusive = queue.runExclusive(() => new Promise<void>((resolve) => (finish = resolve)))
+  const after = queue.after(async () => done.push('after'), [])
+  await tick()
+  assert.deepEqual(done, [])
+  finish()
+  await Promise.all([exclusive, after])
+  assert.deepEqual(done, ['after'])
+})
+
+test('who waits for a write waits for all that was folded into it, also when that is sent one by one', async () => {
+  const { queue, sent } = backend()
+  const append = (text: string) => queue.submit('a', { verb: 'append', text })
+  const both = [append('1'), failure(append('2'))]
+  const waiting = queue.ended(queue.writes)
+  let ended = false
+  void waiting.then(() => {
+    ended = true
+  })
+  await tick()
+  sent[0]?.fail(new Error('member'))
+  await tick()
+  sent[1]?.end()
+  await tick()
+  assert.equal(ended, false)
+  sent[2]?.fail(new Error('member'))
+  assert.equal(await waiting, true)
+  await Promise.all(both)
+})

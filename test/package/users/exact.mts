@@ -8,6 +8,8 @@ const options: Options = {
   schemaName: nothing,
   ttl: nothing,
   createTableIfMissing: nothing,
+  userIdPath: nothing,
+  userIndex: nothing,
   disableTouch: nothing,
   touchInterval: nothing,
   maxLifetime: nothing,
@@ -28,6 +30,10 @@ store.all(nothing)
 store.length(nothing)
 store.ids(nothing)
 store.pruneSessions(nothing)
+store.entriesByUser(1, nothing)
+store.idsByUser(1, nothing)
+store.destroyByUser(1, nothing, nothing)
+store.destroyByUser(1, { except: nothing, keep: nothing })
 new Store(nothing)
 // @ts-expect-error what leads to the database is left out, or it is a TypeError
 new Store({ conString: nothing })

@@ -1,11 +1,13 @@
 // An ES module app in TypeScript.
 import connectPostgresSimple, {
+  type DestroyByUserOptions,
   type DestroyEvent,
   type Entry,
   type ExpireEvent,
   type Options,
   type PostgresStore,
   type Serializer,
+  type UserId,
 } from 'connect-postgres-simple'
 import session from 'express-session'
 import type { Pool } from 'pg'
@@ -36,6 +38,16 @@ for await (const { sid, session: each, expires } of store.entries() as AsyncIter
   await store.set(sid, each)
   expires.getTime()
 }
+for (const { session: each } of await store.entriesByUser(42)) {
+  const name: string = each.user
+  name.at(0)
+}
+store.entriesByUser('42', (_error, entries?: Entry[]) => entries?.[0]?.session.user.at(0))
+const count: number = await store.destroyByUser(42n, { except: 'a', keep: 3 } satisfies DestroyByUserOptions)
+store.destroyByUser('42', { except: ['a', 'b'] }, (_error, destroyed?: number) => destroyed === count)
+const id: UserId = (await store.idsByUser('42'))[0] ?? 0
+// @ts-expect-error an object is no user's id
+store.idsByUser({ id })
 store.on('expire', ({ sid, session: expired }) => console.log(sid.length, expired?.user))
 store.once('destroy', async ({ sid }) => sid?.length)
 store.on('disconnect', () => {})
