@@ -1,11 +1,14 @@
-// Opens the connection that the flags lead to, and the table on it. Promises that a server which cannot be
+// Opens the connection that the flags lead to, and the table or its sessions on it. Promises that a server which cannot be
 // reached is an error within seconds, and that everything is closed afterwards. Must not know the commands.
 
+import { EventEmitter } from 'node:events'
 import { monotonicMs } from '../clock.ts'
 import { Pool } from '../connection/pool.ts'
 import { StoreError } from '../errors.ts'
+import { Events } from '../events.ts'
 import { parseOptions, type Settings } from '../settings/settings.ts'
 import { UNDEFINED_TABLE } from '../sqlstate.ts'
+import { Sessions } from '../store/sessions.ts'
 import { type Names, names } from '../table/names.ts'
 import { Table } from '../table/table.ts'
 import { Counters } from '../tracing/counters.ts'
@@ -33,6 +36,7 @@ export function settingsOf(values: FlagValues, isAdmin = false): Settings {
     ...(conString !== undefined && { conString: conString as string }),
     tableName: values['table'] as string | undefined,
     schemaName: values['schema'] as string | undefined,
+    userIdPath: (values['user-path'] as string | undefined)?.split('.'),
     timeout: STATEMENT_SECONDS,
     pruneSessionInterval: false,
     max: 1,
@@ -64,4 +68,23 @@ export function withTable<T>(settings: Settings, use: (contact: Contact) => Prom
     const message = `The table ${contact.names.table} does not exist: the command \`init\` creates it`
     throw new StoreError(UNDEFINED_TABLE, message, { severity: 'ERROR' })
   })
+}
+
+/** Runs the work on the sessions of the table, as the store does. @throws StoreError as `withTable` does */
+export async function withSessions<T>(
+  settings: Settings,
+  use: (sessions: Sessions) => Promise<T>,
+): Promise<T> {
+  await withTable(settings, async () => {})
+  const sessions = new Sessions(settings, new Events(new EventEmitter(), settings.errorLog))
+  try {
+    return await use(sessions)
+  } finally {
+    await sessions.close()
+  }
+}
+
+/** Enough of a sid to tell it from others, and not enough to use it. */
+export function shortSid(sid: string): string {
+  return `${sid.slice(0, Math.min(6, Math.floor(sid.length / 4)))}…`
 }

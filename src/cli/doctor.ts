@@ -6,6 +6,7 @@ import type { Command, ExitCode, FlagValues } from './command.ts'
 import { settingsOf, withContact } from './contact.ts'
 import type { Finding, Repairable, Severity } from './doctor/check.ts'
 import { examine, type Wanted } from './doctor/examine.ts'
+import { userIndexProbe } from './doctor/user-index.ts'
 import { type Screen, type Style, wrapped } from './screen.ts'
 import { UsageError, wholeNumber } from './usage.ts'
 
@@ -23,6 +24,8 @@ export const doctor: Command = {
     yes: { says: 'do not ask' },
     processes: { value: 'NUMBER', says: 'how many processes use the store, to see whether they can connect' },
     max: { value: 'NUMBER', says: 'the `max` of each of them; default: 4' },
+    'user-index': { says: 'look for the index on user ids as well' },
+    'user-path': { value: 'PATH', says: 'where the id stands in a session, by dots; default: passport.user' },
     'long-transaction': { value: 'SECONDS', says: 'from when on a transaction is long; default: 300' },
   },
   endsAtOnce: true,
@@ -43,7 +46,7 @@ export const doctor: Command = {
 }
 
 async function examined(values: FlagValues, wanted: Wanted): Promise<Repairable[]> {
-  const findings = await examine(settingsOf(values), wanted)
+  const findings = await examine(settingsOf(values), wanted, values['user-index'] ? [userIndexProbe] : [])
   // Who gives another role for changes knows that this one may make none.
   const relevant = values['admin-url'] ? findings.filter(({ code }) => code !== 'right-ddl') : findings
   return relevant.sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity))

@@ -7,12 +7,14 @@ import { helpOf, overviewOf, valuesOf } from './arguments.ts'
 import type { Command, ExitCode } from './command.ts'
 import { doctor } from './doctor.ts'
 import { init } from './init.ts'
+import { logout } from './logout.ts'
 import { prune } from './prune.ts'
 import { Screen, type Streams } from './screen.ts'
+import { sessions } from './sessions.ts'
 import { stats } from './stats.ts'
 import { UsageError } from './usage.ts'
 
-const COMMANDS: readonly Command[] = [init, doctor, prune, stats]
+const COMMANDS: readonly Command[] = [init, doctor, prune, stats, sessions, logout]
 
 /** @param args without the paths of Node and of the program */
 export async function main(args: readonly string[], streams: Streams): Promise<ExitCode> {

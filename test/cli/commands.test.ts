@@ -11,7 +11,7 @@ import { putRow } from '../support/store.ts'
 const db = await database('commands')
 const test = promises('commands')
 
-const COMMANDS = ['init', 'doctor', 'prune', 'stats']
+const COMMANDS = ['init', 'doctor', 'prune', 'stats', 'sessions', 'logout']
 const run = (command: string, ...flags: string[]) => cli([command, '--url', db.url, ...flags])
 
 /** An empty table, as new. */

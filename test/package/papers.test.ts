@@ -50,8 +50,8 @@ test('the papers of the command line have a heading for each command and each co
   const wanted = [
     ...[...source('src/cli').matchAll(/: Command = \{\n {2}name: '(\w+)'/g)].map(([, name]) => name),
     ...new Set(
-      [...source('src/cli/doctor').matchAll(/code: '([a-z-]+)'|^ {2}'(row-[a-z-]+)': \{/gm)].map(
-        ([, code, ofRow]) => code ?? ofRow,
+      [...source('src/cli/doctor').matchAll(/code: '([a-z-]+)'|'((?:row|user-index)-[a-z-]+)'/g)].map(
+        ([, code, other]) => code ?? other,
       ),
     ),
   ]

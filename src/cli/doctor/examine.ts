@@ -27,8 +27,15 @@ import { zones } from './zones.ts'
 
 export type Wanted = Pick<Facts, 'longSeconds' | 'processes' | 'max'>
 
-/** @throws StoreError if no server can be reached */
-export async function examine(settings: Settings, wanted: Wanted): Promise<Repairable[]> {
+/**
+ * @param more probes that are not always wanted
+ * @throws StoreError if no server can be reached
+ */
+export async function examine(
+  settings: Settings,
+  wanted: Wanted,
+  more: readonly Probe[],
+): Promise<Repairable[]> {
   const { findings, hasPrimary } = await askHosts(settings)
   if (!hasPrimary) return [...findings]
   const openedAt = monotonicMs()
@@ -36,7 +43,7 @@ export async function examine(settings: Settings, wanted: Wanted): Promise<Repai
   try {
     const subject = await subjectOf(pool, settings, wanted)
     const visit = { pool, settings, subject, openedAt }
-    return [...findings, ...(await askAll(visit))]
+    return [...findings, ...(await askAll(visit, more))]
   } finally {
     await pool.close()
   }
@@ -64,7 +71,7 @@ async function subjectOf(pool: Pool, settings: Settings, wanted: Wanted): Promis
 const parametersOf = ({ parameters }: Question, facts: Facts): string[] =>
   parameters.map((name) => facts[name])
 
-async function askAll(visit: Visit): Promise<Repairable[]> {
+async function askAll(visit: Visit, more: readonly Probe[]): Promise<Repairable[]> {
   const { facts } = visit.subject
   const findings: Repairable[] = []
   const askEach = async (checks: readonly Check[]) => {
@@ -78,7 +85,7 @@ async function askAll(visit: Visit): Promise<Repairable[]> {
   await askEach([...settingChecks, ...connectionChecks, ...missing])
   if (!facts.oid) return findings
   await askEach([...relationChecks, ...columnChecks, ...indexChecks, ...rightChecks, ...upkeepChecks])
-  await lookEach([zones])
+  await lookEach([zones, ...more])
   await askEach(activityChecks)
   const [readable] = await ask(visit.pool, READABLE.text, parametersOf(READABLE, facts))
   if (readable?.[0] === 'true') await lookEach([rows, expired])
