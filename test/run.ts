@@ -22,6 +22,7 @@ interface Room {
 }
 
 const rooms: Record<string, Room> = {
+  cli: { seconds: 10, server: true, ownServers: true },
   faults: { seconds: 12, ownServers: true },
   package: { seconds: 12, build: true, server: true },
   store: { seconds: 4, server: true },
@@ -29,6 +30,8 @@ const rooms: Record<string, Room> = {
 }
 /** What takes much longer than others of its room, in seconds. It begins first, so as not to end last. */
 const long: Record<string, number> = {
+  'cli/doctor': 30,
+  'cli/doctor-around': 20,
   'package/release': 25,
   'store/unguarded': 30,
   'store/races': 20,

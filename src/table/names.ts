@@ -13,10 +13,20 @@ export interface Names {
   readonly index: string
 }
 
-/** A dot is part of a name. `a"."b` without a schema is connect-pg-simple's old way to name one. */
-export function names(tableName: string, schemaName: string | undefined): Names {
+/**
+ * The schema and the table as they are in the catalogue; no schema if the `search_path` decides. A dot is part
+ * of a name. `a"."b` without a schema is connect-pg-simple's old way to name one.
+ */
+export function partsOf(
+  tableName: string,
+  schemaName: string | undefined,
+): readonly [schema: string | undefined, table: string] {
   const legacy = schemaName === undefined ? /^([^"]+)"\."([^"]+)$/.exec(tableName) : null
-  const [schema, table] = legacy ? [legacy[1], legacy[2]!] : [schemaName, tableName]
+  return legacy ? [legacy[1], legacy[2]!] : [schemaName, tableName]
+}
+
+export function names(tableName: string, schemaName: string | undefined): Names {
+  const [schema, table] = partsOf(tableName, schemaName)
   const prefix = schema === undefined ? '' : `${quoted(schema)}.`
   return {
     table: prefix + quoted(table),

@@ -183,6 +183,16 @@ test(
   { seconds: 120 },
 )
 
+test('npx runs its program, on this Node', async () => {
+  await db.sql`drop table if exists session`
+  // Links the program as `npm install` does.
+  run('npm', ['rebuild', '--ignore-scripts', 'connect-postgres-simple'])
+  const npx = (...args: string[]) => run('npx', ['--no', '--', 'connect-postgres-simple', ...args])
+  assert.equal(npx('init'), 'Created the table "session".\n')
+  assert.deepEqual(JSON.parse(npx('prune', '--json')), { deleted: 0, remaining: 0 })
+  assert.throws(() => npx('purge'), { status: 2 })
+})
+
 test('table.sql is exported, for psql', () => {
   writeFileSync(
     join(app, 'where.cjs'),

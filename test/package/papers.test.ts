@@ -41,6 +41,24 @@ test('every link to a file of the repository, or to a heading in one, leads ther
   assert.ok(followed > 50, `only ${followed} links were found`)
 })
 
+test('the papers of the command line have a heading for each command and each code of the doctor', () => {
+  const source = (folder: string) =>
+    readdirSync(join(root, folder))
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => readFileSync(join(root, folder, name), 'utf8'))
+      .join('\n')
+  const wanted = [
+    ...[...source('src/cli').matchAll(/: Command = \{\n {2}name: '(\w+)'/g)].map(([, name]) => name),
+    ...new Set(
+      [...source('src/cli/doctor').matchAll(/code: '([a-z-]+)'|'((?:row|user-index)-[a-z-]+)'/g)].map(
+        ([, code, other]) => code ?? other,
+      ),
+    ),
+  ]
+  const headings = [...read('docs/command-line.md').matchAll(/^##+ `([\w-]+)`$/gm)].map(([, name]) => name)
+  assert.deepEqual(headings.sort(), wanted.sort())
+})
+
 test('README has a heading for each option and for each code of an error, so that they can be linked', () => {
   const source = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))

@@ -1,5 +1,4 @@
-// PgBouncer in front of a server, where the program is at hand. Knows nothing of the
-// store.
+// PgBouncer in front of a server, where the program is at hand. Knows nothing of the store.
 
 import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -29,6 +28,7 @@ export function noPooler(): string | undefined {
 
 /**
  * @param serverConnections few, so that the statements of one client run on all of them
+ * @param mode `transaction` or `session`
  * @param certificate if it is to be spoken to by TLS only, as the server is then
  */
 export async function startPooler(

@@ -1,0 +1,90 @@
+// Opens the connection that the flags lead to, and the table or its sessions on it. Promises that a server which cannot be
+// reached is an error within seconds, and that everything is closed afterwards. Must not know the commands.
+
+import { EventEmitter } from 'node:events'
+import { monotonicMs } from '../clock.ts'
+import { Pool } from '../connection/pool.ts'
+import { StoreError } from '../errors.ts'
+import { Events } from '../events.ts'
+import { parseOptions, type Settings } from '../settings/settings.ts'
+import { UNDEFINED_TABLE } from '../sqlstate.ts'
+import { Sessions } from '../store/sessions.ts'
+import { type Names, names } from '../table/names.ts'
+import { Table } from '../table/table.ts'
+import { Counters } from '../tracing/counters.ts'
+import type { FlagValues } from './command.ts'
+
+// A wrong host or port should not keep anybody waiting for as long as a statement may take.
+const CONTACT_MS = 5000
+
+// On a large table a statement of these commands reads much more than one of the store.
+const STATEMENT_SECONDS = 300
+
+/** What a command works with. */
+export interface Contact {
+  readonly settings: Settings
+  readonly pool: Pool
+  readonly table: Table
+  readonly names: Names
+}
+
+/** @param isAdmin for DDL: `--admin-url` counts, if it was given */
+export function settingsOf(values: FlagValues, isAdmin = false): Settings {
+  const adminUrl = isAdmin ? values['admin-url'] : undefined
+  const conString = adminUrl ?? values['url']
+  return parseOptions({
+    ...(conString !== undefined && { conString: conString as string }),
+    tableName: values['table'] as string | undefined,
+    schemaName: values['schema'] as string | undefined,
+    userIdPath: (values['user-path'] as string | undefined)?.split('.'),
+    timeout: STATEMENT_SECONDS,
+    pruneSessionInterval: false,
+    max: 1,
+    // Errors end a command, and are printed then.
+    errorLog() {},
+  })
+}
+
+/** Runs the work, also if there is no table. @param use gets whether the table exists */
+export async function withContact<T>(
+  settings: Settings,
+  use: (contact: Contact, exists: boolean) => Promise<T>,
+): Promise<T> {
+  const pool = new Pool(settings, new Counters())
+  const table = new Table(settings, pool)
+  try {
+    const [row] = await table.query('exists', () => ({}), monotonicMs() + CONTACT_MS)
+    const contact = { settings, pool, table, names: names(settings.tableName, settings.schemaName) }
+    return await use(contact, row?.[0] === 'true')
+  } finally {
+    await pool.close()
+  }
+}
+
+/** Runs the work on the table. @throws StoreError if it does not exist */
+export function withTable<T>(settings: Settings, use: (contact: Contact) => Promise<T>): Promise<T> {
+  return withContact(settings, (contact, exists) => {
+    if (exists) return use(contact)
+    const message = `The table ${contact.names.table} does not exist: the command \`init\` creates it`
+    throw new StoreError(UNDEFINED_TABLE, message, { severity: 'ERROR' })
+  })
+}
+
+/** Runs the work on the sessions of the table, as the store does. @throws StoreError as `withTable` does */
+export async function withSessions<T>(
+  settings: Settings,
+  use: (sessions: Sessions) => Promise<T>,
+): Promise<T> {
+  await withTable(settings, async () => {})
+  const sessions = new Sessions(settings, new Events(new EventEmitter(), settings.errorLog))
+  try {
+    return await use(sessions)
+  } finally {
+    await sessions.close()
+  }
+}
+
+/** Enough of a sid to tell it from others, and not enough to use it. */
+export function shortSid(sid: string): string {
+  return `${sid.slice(0, Math.min(6, Math.floor(sid.length / 4)))}…`
+}

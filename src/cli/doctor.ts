@@ -1,0 +1,114 @@
+// The command `doctor`: shows what is found, and runs the repairs that are safe, after asking. Promises to
+// change nothing without `--fix`. Must not know the checks.
+
+import { ask } from './ask.ts'
+import type { Command, ExitCode, FlagValues } from './command.ts'
+import { settingsOf, withContact } from './contact.ts'
+import type { Finding, Repairable, Severity } from './doctor/check.ts'
+import { examine, type Wanted } from './doctor/examine.ts'
+import { userIndexProbe } from './doctor/user-index.ts'
+import { type Screen, type Style, wrapped } from './screen.ts'
+import { UsageError, wholeNumber } from './usage.ts'
+
+const STYLES: Readonly<Record<Severity, Style>> = { error: 'red', warning: 'yellow', note: 'cyan' }
+const ORDER: readonly Severity[] = ['error', 'warning', 'note']
+
+// An index on a large table takes its time.
+const REPAIR_MS = 12 * 3600 * 1000
+
+export const doctor: Command = {
+  name: 'doctor',
+  says: 'Looks for what is wrong with the table, the server and the way to it. Reads only.',
+  flags: {
+    fix: { says: 'run the repairs that block nobody and lose nothing, after asking' },
+    yes: { says: 'do not ask' },
+    processes: { value: 'NUMBER', says: 'how many processes use the store, to see whether they can connect' },
+    max: { value: 'NUMBER', says: 'the `max` of each of them; default: 4' },
+    'user-index': { says: 'look for the index on user ids as well' },
+    'user-path': { value: 'PATH', says: 'where the id stands in a session, by dots; default: passport.user' },
+    'long-transaction': { value: 'SECONDS', says: 'from when on a transaction is long; default: 300' },
+  },
+  endsAtOnce: true,
+  async run(values, screen) {
+    const wanted = {
+      processes: String(wholeNumber(values, 'processes', 1) ?? ''),
+      max: String(wholeNumber(values, 'max', 1) ?? 4),
+      longSeconds: String(wholeNumber(values, 'long-transaction', 0) ?? 300),
+    }
+    if (values['yes'] && !values['fix']) throw new UsageError('--yes means nothing without --fix')
+    if (values['fix'] && !values['yes']) screen.checkAskable()
+    let findings = await examined(values, wanted)
+    if (values['fix'] && (await repair(findings, values, screen))) findings = await examined(values, wanted)
+    if (values['json']) screen.json({ findings: findings.map(plain) })
+    else show(findings, screen)
+    return codeFor(findings)
+  },
+}
+
+async function examined(values: FlagValues, wanted: Wanted): Promise<Repairable[]> {
+  const findings = await examine(settingsOf(values), wanted, values['user-index'] ? [userIndexProbe] : [])
+  // Who gives another role for changes knows that this one may make none.
+  const relevant = values['admin-url'] ? findings.filter(({ code }) => code !== 'right-ddl') : findings
+  return relevant.sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity))
+}
+
+/** Notes are no reason to fail. */
+const codeFor = (findings: readonly Finding[]): ExitCode =>
+  findings.some(({ severity }) => severity !== 'note') ? 1 : 0
+
+const plain = ({ code, severity, expected, found, meaning, fix }: Finding): Finding => ({
+  code,
+  severity,
+  expected,
+  found,
+  meaning,
+  fix,
+})
+
+/** @returns whether anything was run */
+async function repair(findings: readonly Repairable[], values: FlagValues, screen: Screen): Promise<boolean> {
+  const statements = findings.filter(({ isSafe }) => isSafe).flatMap((finding) => finding.statements)
+  if (statements.length === 0) {
+    screen.remark('There is nothing that can be repaired without a decision of yours.')
+    return false
+  }
+  for (const statement of statements) screen.remark(`  ${statement};`)
+  const question = statements.length === 1 ? 'Run this statement?' : 'Run these statements?'
+  if (!(await screen.confirm(question, values['yes'] === true))) return false
+  await withContact(settingsOf(values, true), async ({ pool }) => {
+    for (const statement of statements) {
+      if (screen.stop.aborted) return
+      screen.progress(`Running: ${statement}`)
+      await ask(pool, statement, [], REPAIR_MS)
+    }
+    screen.endProgress()
+  })
+  return true
+}
+
+function show(findings: readonly Finding[], screen: Screen): void {
+  for (const { code, severity, expected, found, meaning, fix } of findings) {
+    screen.line(`${screen.paint(STYLES[severity], severity)}  ${screen.paint('bold', code)}`)
+    const parts = { expected, found, means: meaning, repair: fix }
+    for (const [name, text] of Object.entries(parts)) {
+      if (text === null) continue
+      // A statement is to be copied, so it is not broken.
+      const lines = name === 'repair' ? text.split('\n') : wrapped(text, screen.width - 12)
+      const label = screen.paint('dim', name.padEnd(10))
+      lines.forEach((line, i) => {
+        screen.line(`  ${i === 0 ? label : ' '.repeat(10)}${line}`)
+      })
+    }
+    screen.line()
+  }
+  screen.line(summaryOf(findings, screen))
+}
+
+function summaryOf(findings: readonly Finding[], screen: Screen): string {
+  if (findings.length === 0) return screen.paint('green', 'Nothing was found: all is as it should be.')
+  const counts = ORDER.map((severity) => {
+    const count = findings.filter((finding) => finding.severity === severity).length
+    return count === 1 ? `1 ${severity}` : `${count} ${severity}s`
+  })
+  return `${counts.join(', ')}. docs/command-line.md explains each code.`
+}

@@ -1,0 +1,60 @@
+// Checks of what others do with the table at this moment. Needs no right to see their statements, and shows
+// none. Must not know what the table is for.
+
+import type { Columns } from '../../connection/query.ts'
+import { type Check, question } from './check.ts'
+
+/** Modes in which nobody else can write, or read. VACUUM takes a weaker one. */
+const STRONG = `('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')`
+
+/** What others may see depends on their rights. */
+const who = ([pid, role, application, seconds]: Columns): string =>
+  `process ${pid}${role ? ` of ${role}` : ''}${application ? ` (${application})` : ''}` +
+  `${seconds ? `, for ${seconds} seconds` : ''}`
+
+const WHO = `a.pid::text, a.usename::text, a.application_name,
+        pg_catalog.round(extract(epoch from pg_catalog.clock_timestamp() - a.xact_start))::text`
+
+export const activityChecks: readonly Check[] = [
+  {
+    code: 'lock-held',
+    severity: 'warning',
+    question: question(
+      ['oid'],
+      ($) => `
+      select ${WHO}, l.mode
+      from pg_catalog.pg_locks l join pg_catalog.pg_stat_activity a on a.pid = l.pid
+      where l.locktype = 'relation' and l.relation = ${$.oid}::oid and l.granted and l.mode in ${STRONG}
+        and a.datname = pg_catalog.current_database()
+        and l.pid <> pg_catalog.pg_backend_pid()`,
+    ),
+    expected: 'no lock on the whole table',
+    found: (row) => `${row[4]} of ${who(row)}`,
+    meaning: ([, , , , mode]) =>
+      mode === 'AccessExclusiveLock'
+        ? 'Nobody can read or write a session until it ends: requests wait until `timeout`, or without ' +
+          'end with connect-pg-simple.'
+        : 'Nobody can save, touch or destroy a session until it ends: requests wait until `timeout`, or ' +
+          'without end with connect-pg-simple.',
+    fix: ([pid]) => [`select pg_terminate_backend(${pid})`],
+  },
+  {
+    code: 'long-transaction',
+    severity: 'warning',
+    question: question(
+      ['longSeconds'],
+      ($) => `
+      select ${WHO}, a.state
+      from pg_catalog.pg_stat_activity a
+      where a.datname = pg_catalog.current_database() and a.pid <> pg_catalog.pg_backend_pid()
+        and (a.backend_xmin is not null or a.backend_xid is not null)
+        and a.xact_start < pg_catalog.clock_timestamp() - ${$.longSeconds}::float8 * interval '1 second'`,
+    ),
+    expected: 'short transactions',
+    found: (row) => `${who(row)}, ${row[4]}`,
+    meaning:
+      'While it lasts, vacuum can remove no row that died since it began, in any table of the database, ' +
+      'and rows that it has changed stay locked.',
+    fix: ([pid]) => [`select pg_terminate_backend(${pid})`],
+  },
+]

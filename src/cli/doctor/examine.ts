@@ -1,0 +1,115 @@
+// Asks everything in turn. Promises that a question which fails hides no other: it becomes a note of its own.
+// Must not know how findings are shown.
+
+import { monotonicMs } from '../../clock.ts'
+import { Pool } from '../../connection/pool.ts'
+import { type StoreError, withoutData } from '../../errors.ts'
+import type { Settings } from '../../settings/settings.ts'
+import { names, partsOf, quoted } from '../../table/names.ts'
+import { Counters } from '../../tracing/counters.ts'
+import { activityChecks } from './activity.ts'
+import { type Check, type Facts, findingOf, type Question, type Repairable, type Subject } from './check.ts'
+import { clock } from './clock.ts'
+import { columnChecks } from './columns.ts'
+import { connectionChecks } from './connections.ts'
+import { askHosts } from './hosts.ts'
+import { indexChecks } from './indexes.ts'
+import { missing, TABLE } from './missing.ts'
+import { pooler } from './pooler.ts'
+import { ask, type Probe, repairable, type Visit } from './probe.ts'
+import { relationChecks } from './relation.ts'
+import { rightChecks } from './rights.ts'
+import { expired, READABLE, rows } from './rows.ts'
+import { settingChecks } from './settings.ts'
+import { tls } from './tls.ts'
+import { upkeepChecks } from './upkeep.ts'
+import { zones } from './zones.ts'
+
+export type Wanted = Pick<Facts, 'longSeconds' | 'processes' | 'max'>
+
+/**
+ * @param more probes that are not always wanted
+ * @throws StoreError if no server can be reached
+ */
+export async function examine(
+  settings: Settings,
+  wanted: Wanted,
+  more: readonly Probe[],
+): Promise<Repairable[]> {
+  const { findings, hasPrimary } = await askHosts(settings)
+  if (!hasPrimary) return [...findings]
+  const openedAt = monotonicMs()
+  const pool = new Pool(settings, new Counters())
+  try {
+    const subject = await subjectOf(pool, settings, wanted)
+    const visit = { pool, settings, subject, openedAt }
+    return [...findings, ...(await askAll(visit, more))]
+  } finally {
+    await pool.close()
+  }
+}
+
+const HERE = `
+  select current_user::text, pg_catalog.current_database()::text`
+
+async function subjectOf(pool: Pool, settings: Settings, wanted: Wanted): Promise<Subject> {
+  const { index, table } = names(settings.tableName, settings.schemaName)
+  const [schema = '', name] = partsOf(settings.tableName, settings.schemaName)
+  const sought: Facts = { ...wanted, schema, name, oid: '' }
+  const [[role, database] = []] = await ask(pool, HERE)
+  const [[oid, foundIn, kind] = []] = await ask(pool, TABLE.text, parametersOf(TABLE, sought))
+  return {
+    facts: { ...sought, oid: oid ?? '' },
+    table: foundIn ? names(name, foundIn).table : table,
+    index,
+    kind: kind ?? '',
+    role: quoted(String(role)),
+    database: quoted(String(database)),
+  }
+}
+
+const parametersOf = ({ parameters }: Question, facts: Facts): string[] =>
+  parameters.map((name) => facts[name])
+
+async function askAll(visit: Visit, more: readonly Probe[]): Promise<Repairable[]> {
+  const { facts } = visit.subject
+  const findings: Repairable[] = []
+  const askEach = async (checks: readonly Check[]) => {
+    for (const check of checks) findings.push(...(await run(check, visit)))
+  }
+  const lookEach = async (probes: readonly Probe[]) => {
+    for (const probe of probes) findings.push(...(await look(probe, visit)))
+  }
+  // First, as the statements of the others are open for moments only.
+  await lookEach([pooler, tls, clock])
+  await askEach([...settingChecks, ...connectionChecks, ...missing])
+  if (!facts.oid) return findings
+  await askEach([...relationChecks, ...columnChecks, ...indexChecks, ...rightChecks, ...upkeepChecks])
+  await lookEach([zones, ...more])
+  await askEach(activityChecks)
+  const [readable] = await ask(visit.pool, READABLE.text, parametersOf(READABLE, facts))
+  if (readable?.[0] === 'true') await lookEach([rows, expired])
+  return findings
+}
+
+async function run(check: Check, { pool, subject }: Visit): Promise<Repairable[]> {
+  const { question } = check
+  return ask(pool, question.text, parametersOf(question, subject.facts))
+    .then((answer) => answer.map((row) => findingOf(check, row, subject)))
+    .catch((error) => [unanswered(check.code, error)])
+}
+
+async function look(probe: Probe, visit: Visit): Promise<readonly Repairable[]> {
+  return probe.look(visit).catch((error) => [unanswered(probe.codes.join(', '), error)])
+}
+
+function unanswered(code: string, error: unknown): Repairable {
+  const { message }: StoreError = withoutData(error)
+  return repairable({
+    code: 'unanswered',
+    severity: 'note',
+    expected: `an answer to what ${code} asks`,
+    found: message,
+    meaning: 'Whether this is as it should be could not be told, so nothing is said about it.',
+  })
+}

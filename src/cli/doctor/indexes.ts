@@ -1,0 +1,127 @@
+// Checks of the indexes that the stores need: one that keeps sids unique, and one on the expiry. Must not
+// know what the columns are made of.
+
+import type { Columns } from '../../connection/query.ts'
+import { type Check, concurrently, type Question, question, type Subject } from './check.ts'
+
+/**
+ * The indexes of the table whose first key is a column. Before PostgreSQL 11 there is no `indnkeyatts`, no
+ * column in an index beside its keys. `pg_get_indexdef` would say more, and wait for locks on the table (seen
+ * on 18.4).
+ */
+const indexesOn = (column: string, oid: string) => `
+  select i.indisvalid as is_valid, m.amname = 'btree' and i.indpred is null as is_whole,
+    i.indisunique and i.indimmediate and i.indpred is null and i.indexprs is null
+      and coalesce((pg_catalog.to_json(i) ->> 'indnkeyatts')::int, i.indnatts) = 1 as is_key,
+    i.indexrelid::regclass::text as name,
+    pg_catalog.format('%s using %s%s', i.indexrelid::regclass, m.amname,
+      case when i.indpred is not null then ' for some of the rows' end) as definition
+  from pg_catalog.pg_index i
+  join pg_catalog.pg_class c on c.oid = i.indexrelid
+  join pg_catalog.pg_am m on m.oid = c.relam
+  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+  where i.indrelid = ${oid}::oid and a.attname = '${column}'`
+
+/** Tables that can have an index, with the column. */
+const hasColumn = (column: string, oid: string) => `exists (
+    select from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid
+    where c.oid = ${oid}::oid and c.relkind in ('r', 'p', 'm')
+      and a.attname = '${column}' and not a.attisdropped
+  )`
+
+/** One row, with the definitions of the indexes that are there, if none of them fulfils the condition. */
+const noneThat = (condition: string, column: string): Question =>
+  question(
+    ['oid'],
+    ($) => `
+    select pg_catalog.string_agg(definition, ', ')
+    from (${indexesOn(column, $.oid)}) as i
+    having ${hasColumn(column, $.oid)} and coalesce(pg_catalog.bool_or(${condition}), false) is false`,
+  )
+
+/** The names of the invalid indexes that fulfil the condition, if there is no valid one. */
+const onlyInvalid = (condition: string, column: string): Question =>
+  question(
+    ['oid'],
+    ($) => `
+    select name
+    from (${indexesOn(column, $.oid)}) as i
+    where ${condition} and not exists (
+      select from (${indexesOn(column, $.oid)}) as i where ${condition} and is_valid
+    )`,
+  )
+
+const uniqueSid = (subject: Subject): string =>
+  `create unique index${concurrently(subject)} on ${subject.table} ("sid")`
+
+const onExpire = (subject: Subject, name = ''): string =>
+  `create index${concurrently(subject)}${name && ` ${name}`} on ${subject.table} ("expire")`
+
+const drop = ([name]: Columns, subject: Subject): string => `drop index${concurrently(subject)} ${name}`
+
+export const indexChecks: readonly Check[] = [
+  {
+    code: 'sid-unique-missing',
+    severity: 'error',
+    question: noneThat('is_key', 'sid'),
+    expected: 'a primary key or unique index on "sid" alone',
+    found: ([others]) => others ?? 'none',
+    meaning:
+      'Neither store can save a new session: `on conflict` fails with 42P10. If rows share a sid, the ' +
+      'index cannot be built before all but one of them are deleted.',
+    fix: (_, subject) => [uniqueSid(subject)],
+    isSafe: true,
+  },
+  {
+    code: 'sid-unique-invalid',
+    severity: 'error',
+    question: onlyInvalid('is_key', 'sid'),
+    expected: 'a valid primary key or unique index on "sid"',
+    found: ([name]) => `${name} is invalid: its building did not end`,
+    meaning:
+      'Neither store can save a new session: `on conflict` fails with 42P10. Rows may share a sid. They ' +
+      'have to be deleted first, or the index fails again.',
+    fix: (row, subject) => [drop(row, subject), uniqueSid(subject)],
+    isSafe: true,
+  },
+  {
+    code: 'expire-index-missing',
+    severity: 'warning',
+    question: noneThat('true', 'expire'),
+    expected: 'an index on "expire"',
+    found: () => 'none',
+    meaning:
+      'Every prune reads the whole table: once in a minute with this store, once in a quarter of an hour ' +
+      'in each process with connect-pg-simple.',
+    fix: (_, subject) => [onExpire(subject, subject.index)],
+    isSafe: true,
+  },
+  {
+    code: 'expire-index-invalid',
+    severity: 'warning',
+    question: onlyInvalid('is_whole', 'expire'),
+    expected: 'a valid index on "expire"',
+    found: ([name]) => `${name} is invalid: its building did not end`,
+    meaning:
+      'Every prune of either store reads the whole table, and every write keeps the index up for nothing.',
+    fix: (row, subject) => [drop(row, subject), onExpire(subject, subject.index)],
+    isSafe: true,
+  },
+  {
+    code: 'expire-index-kind',
+    severity: 'warning',
+    question: question(
+      ['oid'],
+      ($) => `
+      select pg_catalog.string_agg(definition, ', ')
+      from (${indexesOn('expire', $.oid)}) as i
+      having not pg_catalog.bool_or(is_whole)`,
+    ),
+    expected: 'a btree index on "expire", for all rows',
+    found: ([others]) => others as string,
+    meaning:
+      'A prune of either store can use no index of this kind, or not for all rows: it reads the whole table.',
+    fix: (_, subject) => [onExpire(subject)],
+    isSafe: true,
+  },
+]

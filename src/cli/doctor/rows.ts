@@ -1,0 +1,160 @@
+// Looks at what rows hold: some hundred of them, read as the store reads them, and the oldest expiry.
+// Promises to show nothing of a session. Must not know how rows are written.
+
+import type { SessionData } from 'express-session'
+import { now } from '../../clock.ts'
+import type { Pool } from '../../connection/pool.ts'
+import { parse } from '../../session/text.ts'
+import { pieces } from '../../table/sql.ts'
+import { sampleOf } from '../sample.ts'
+import { number } from '../screen.ts'
+import { type Question, question, type Repairable, type Severity } from './check.ts'
+import { ask, type Probe, repairable } from './probe.ts'
+
+// Of 8 KB each.
+const PAGES = 200
+const ROWS = 500
+// Larger sessions are left out: they would take long to fetch.
+const MAX_BYTES = 100_000
+
+/** Waits longer than the stores do: connect-pg-simple prunes every quarter of an hour. */
+const LONG_AGO_S = 3600
+
+/** Whether rows can be read, without waiting for a lock. */
+export const READABLE: Question = question(
+  ['oid'],
+  ($) => `
+  select (
+    pg_catalog.has_schema_privilege(c.relnamespace, 'usage')
+    and pg_catalog.has_table_privilege(c.oid, 'select')
+    and (
+      select count(*) from pg_catalog.pg_attribute a
+      where a.attrelid = c.oid and a.attname in ('sid', 'sess', 'expire') and not a.attisdropped
+    ) = 3
+    and not exists (
+      select from pg_catalog.pg_locks l
+      where l.relation = c.oid and l.mode = 'AccessExclusiveLock' and l.pid <> pg_catalog.pg_backend_pid()
+    )
+  )::text
+  from pg_catalog.pg_class c
+  where c.oid = ${$.oid}::oid`,
+)
+
+type Trouble = 'row-unreadable' | 'row-not-object' | 'row-without-cookie'
+
+interface Said {
+  readonly severity: Severity
+  readonly expected: string
+  readonly meaning: string
+  /** The rows, as SQL says them. */
+  readonly condition?: string
+}
+
+const SAID: Readonly<Record<Trouble, Said>> = {
+  'row-unreadable': {
+    severity: 'error',
+    expected: 'JSON in "sess"',
+    meaning:
+      'The request of such a user fails with `STORE_SESSION`; connect-pg-simple takes the row for none. It ' +
+      'may be right if a `serializer` writes it. If not, find who writes here, and delete the rows.',
+  },
+  'row-not-object': {
+    severity: 'error',
+    expected: 'a JSON object in "sess"',
+    meaning:
+      'The request of such a user fails with `STORE_SESSION`, or in express-session. Neither store writes ' +
+      'such rows, unless a `serializer` does.',
+    condition: `json_typeof("sess"::json) not in ('object', 'string')`,
+  },
+  'row-without-cookie': {
+    severity: 'warning',
+    expected: 'the property "cookie" in every session',
+    meaning:
+      'express-session fails on such a session, so the request of its user does, with both stores. Neither ' +
+      'store writes such rows, unless a `serializer` does, as one that encrypts.',
+    condition: `json_typeof("sess"::json) = 'object' and "sess"::json -> 'cookie' is null`,
+  },
+}
+
+export const rows: Probe = {
+  codes: ['row-unreadable', 'row-not-object', 'row-without-cookie'],
+  async look({ pool, settings, subject }) {
+    const texts = await someTexts(pool, subject.table)
+    const troubles = texts.flatMap(
+      (text) => troubleOf(text, (given) => parse(given, settings.serializer)) ?? [],
+    )
+    return [...new Set(troubles)].map((code): Repairable => {
+      const { condition, ...said } = SAID[code]
+      const count = troubles.filter((other) => other === code).length
+      const found = `${count} of the ${texts.length} rows looked at have none`
+      return repairable(
+        { code, ...said, found },
+        condition === undefined ? [] : [`delete from ${subject.table} where ${condition}`],
+      )
+    })
+  },
+}
+
+/** Some rows: the first ones of a small table, those of some pages of a large one. */
+async function someTexts(pool: Pool, table: string): Promise<(string | null)[]> {
+  const { clause } = await sampleOf(pool, table, PAGES)
+  const found = await ask(
+    pool,
+    `
+    select s.sess::text
+    from ${table} s ${clause}
+    where pg_catalog.pg_column_size(s.sess) < ${MAX_BYTES} or s.sess is null
+    limit ${ROWS}`,
+  )
+  return found.map(([text]) => text as string | null)
+}
+
+function troubleOf(
+  text: string | null,
+  read: (text: string) => SessionData | Promise<SessionData>,
+): Trouble | undefined {
+  if (text === null) return 'row-unreadable'
+  try {
+    const session = read(text) as SessionData
+    return typeof session.cookie === 'object' && session.cookie !== null ? undefined : without(session)
+  } catch {
+    return isJson(text) ? 'row-not-object' : 'row-unreadable'
+  }
+}
+
+const without = (session: object): Trouble =>
+  Array.isArray(session) ? 'row-not-object' : 'row-without-cookie'
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export const expired: Probe = {
+  codes: ['expired-long-ago'],
+  async look({ pool, subject }) {
+    const oldest = `(select min(s.expire) from ${subject.table} s) as s(expire)`
+    const [row] = await ask(pool, `select ${pieces().epoch} from ${oldest}`)
+    const sinceS = now() - Number(row?.[0] ?? Number.POSITIVE_INFINITY)
+    if (!(sinceS > LONG_AGO_S)) return []
+    return [
+      repairable(
+        {
+          code: 'expired-long-ago',
+          severity: 'warning',
+          expected: 'expired rows that are deleted within the hour',
+          found: `one that expired ${number(sinceS / 60)} minutes ago`,
+          meaning:
+            'Nobody prunes: no service is running, or all have `pruneSessionInterval: false`. Or something ' +
+            'keeps rows, as a trigger, a policy or a foreign key. The command `prune` deletes them in ' +
+            'batches.',
+        },
+        [`delete from ${subject.table} where "expire" < now()`],
+      ),
+    ]
+  },
+}

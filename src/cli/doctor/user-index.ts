@@ -1,0 +1,47 @@
+// Looks for the index on user ids, where it is wanted. Must not know how it is defined.
+
+import { monotonicMs } from '../../clock.ts'
+import { Table } from '../../table/table.ts'
+import { UserRows } from '../../table/user-rows.ts'
+import { question, type Repairable } from './check.ts'
+import { ask, type Probe, repairable } from './probe.ts'
+
+/** Indexes of the table that are named as those on user ids are: table, then a digest of the path. */
+const OTHERS = question(
+  ['oid'],
+  ($) => `
+  select pg_catalog.string_agg(pg_catalog.quote_ident(c.relname), ', ')
+  from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
+  where i.indrelid = ${$.oid}::oid and c.relname ~ '^IDX_.*_user_[0-9a-f]{8}$'`,
+)
+
+const SEARCH =
+  '`entriesByUser`, `idsByUser` and `destroyByUser`, and the commands `sessions` and `logout`, read the whole ' +
+  'table. connect-pg-simple has nothing like them.'
+
+export const userIndexProbe: Probe = {
+  codes: ['user-index-missing', 'user-index-invalid', 'user-index-path'],
+  async look({ pool, settings, subject }) {
+    const index = await new UserRows(new Table(settings, pool), settings).index(monotonicMs() + 10_000)
+    const [[state] = []] = await ask(pool, index.look)
+    if (state === 'valid') return []
+    const path = settings.userIdPath.join('.')
+    const common = {
+      severity: 'warning',
+      expected: `an index on user ids at ${path}: ${index.name}`,
+    } as const
+    const found = (code: string, text: string, meaning: string, fix: string): Repairable => {
+      return repairable({ code, ...common, found: text, meaning }, [fix], true)
+    }
+    if (state === 'invalid') {
+      const meaning = `Its building did not end. ${SEARCH} Every save keeps it up for nothing.`
+      return [found('user-index-invalid', 'it is invalid', meaning, index.rebuild)]
+    }
+    const [[others] = []] = await ask(pool, OTHERS.text, [subject.facts.oid])
+    if (!others) return [found('user-index-missing', 'none', SEARCH, index.createConcurrently)]
+    const meaning =
+      `${SEARCH} An index serves the path that it was made for only: give the path by --user-path, or drop ` +
+      'the other one if no service has its `userIdPath`.'
+    return [found('user-index-path', `for another path: ${others}`, meaning, index.createConcurrently)]
+  },
+}

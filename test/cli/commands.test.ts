@@ -1,0 +1,340 @@
+// The program as a whole, and its commands `init`, `prune` and `stats`.
+
+import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import { Screen } from '../../src/cli/screen.ts'
+import { cli } from '../support/command-line.ts'
+import { database } from '../support/database.ts'
+import { promises } from '../support/promise.ts'
+import { putRow } from '../support/store.ts'
+
+const db = await database('commands')
+const test = promises('commands')
+
+const COMMANDS = ['init', 'doctor', 'prune', 'stats', 'sessions', 'logout']
+const run = (command: string, ...flags: string[]) => cli([command, '--url', db.url, ...flags])
+
+/** An empty table, as new. */
+async function table(): Promise<void> {
+  await db.sql`drop table if exists session`
+  assert.equal((await run('init')).code, 0)
+}
+
+const count = async () => Number((await db.sql`select count(*) from session`)[0]?.['count'])
+
+async function expire(rows: number): Promise<void> {
+  await db.sql`
+    insert into session
+    select 'old-' || g, '{"cookie":{}}', now() - interval '1 minute' - g * interval '1 ms'
+    from generate_series(1, ${rows}::int) g`
+}
+
+test('every command says what it does and lists its flags', async () => {
+  for (const name of COMMANDS) {
+    const { code, out, err } = await cli([name, '--help'])
+    assert.deepEqual([code, err], [0, ''])
+    assert.match(out, new RegExp(`^Usage: connect-postgres-simple ${name} \\[flags\\]\\n\\n[A-Z].*\\.\\n`))
+    for (const flag of ['--url', '--admin-url', '--table', '--schema', '--json'])
+      assert.ok(out.includes(flag))
+  }
+  const { out } = await cli(['--help'])
+  for (const name of COMMANDS) assert.match(out, new RegExp(`^  ${name} `, 'm'))
+  assert.match(out, /Exit codes: 0 fine, 1 something was found or refused, 2 wrong use or no connection/)
+})
+
+test('--version prints the version of the package', async () => {
+  const { out } = await cli(['--version'])
+  assert.match(out, /^\d+\.\d+\.\d+/)
+})
+
+test('an unknown command or flag is answered with those that there are, and repeats no secret', async () => {
+  const wrong: [string[], RegExp][] = [
+    [[], /^connect-postgres-simple: Expected a command; the commands are init, doctor, prune/],
+    [['purge'], /There is no command purge; the commands are init, doctor, prune/],
+    [['postgres://u:secret@h/d'], /Expected a command; the commands/],
+    [['prune', '--limits', '3'], /`prune` has no flag --limits; its flags are --limit, --dry-run, --url/],
+    [['prune', '--uri=postgres://u:secret@h/d'], /`prune` has no flag --uri; its flags/],
+    [['prune', 'postgres://u:secret@h/d'], /`prune` takes flags only; its flags/],
+    [['prune', '--limit'], /The flag --limit of `prune` needs a value; its flags/],
+    [['prune', '--dry-run=secret'], /The flag --dry-run of `prune` takes no value; its flags/],
+    [['prune', '--limit', 'secret'], /Expected --limit to be a whole number of at least 1/],
+    [['prune', '--limit', '0'], /Expected --limit to be a whole number of at least 1/],
+    [['doctor', '--yes', '--url', db.url], /--yes means nothing without --fix/],
+    [['stats', '--url', 'postgre://u:secret@h/d'], /Expected the connection string to be a URL/],
+    [['stats', '--url', db.url, '--table', ''], /Expected `tableName` to be a non-empty string/],
+  ]
+  for (const [args, message] of wrong) {
+    const { code, out, err } = await cli(args)
+    assert.deepEqual([code, out, err.trimEnd().split('\n').length], [2, '', 1], args.join(' '))
+    assert.match(err, message)
+    assert.ok(!err.includes('secret'), err)
+  }
+})
+
+test('without a connection the exit code is 2, and the error one line without password', async () => {
+  const url = new URL(db.url)
+  const wrongs = [
+    Object.assign(new URL(url), { port: '1' }),
+    Object.assign(new URL(url), { password: 'wrongsecret', username: 'nobody' }),
+    Object.assign(new URL(url), { pathname: '/nowhere' }),
+  ]
+  for (const { href } of wrongs) {
+    for (const command of ['doctor', 'stats']) {
+      const { code, out, err } = await cli([command, '--url', href, '--json'])
+      assert.deepEqual([code, out, err.trimEnd().split('\n').length], [2, '', 1], err)
+      assert.ok(!err.includes('secret') && err.startsWith('connect-postgres-simple: '), err)
+    }
+  }
+})
+
+test('what the server refuses is one line, and the exit code is 1', async () => {
+  await db.sql`drop table if exists session`
+  const missing = await run('prune')
+  assert.equal(missing.code, 1)
+  assert.equal(
+    missing.err,
+    'connect-postgres-simple: The table "session" does not exist: the command `init` creates it\n',
+  )
+  const refused = await run('init', '--schema', 'nowhere')
+  assert.equal(refused.code, 1)
+  assert.match(refused.err, /^connect-postgres-simple: schema "nowhere" does not exist \[SQLSTATE 3F000\]\n$/)
+})
+
+test('init --print connects to nothing', async () => {
+  const { code, out } = await cli([
+    'init',
+    '--print',
+    '--url',
+    'postgres://nobody@127.0.0.1:1/x',
+    '--table',
+    'a"b',
+  ])
+  assert.equal(code, 0)
+  assert.match(out, /^create table "a""b" \([\s\S]+create index "IDX_a""b_expire" on "a""b" \("expire"\);\n$/)
+  const { json } = await cli(['init', '--print', '--json'])
+  assert.match(json.sql, /^create table "session"/)
+})
+
+test('init creates the table, and says so if it is there', async () => {
+  await db.sql`drop table if exists session`
+  const first = await run('init')
+  assert.deepEqual([first.code, first.out], [0, 'Created the table "session".\n'])
+  const second = await run('init')
+  assert.deepEqual([second.code, second.out], [0, 'The table "session" is there already.\n'])
+  assert.deepEqual((await run('init', '--json')).json, { created: false })
+})
+
+test('init --admin-url creates the table as another role', async () => {
+  await db.sql`drop table if exists session`
+  const role = `plain_${process.pid}`
+  await db.sql.unsafe(`create role ${role} login password 'secret'`)
+  const url = Object.assign(new URL(db.url), { username: role, password: 'secret' }).href
+  try {
+    assert.equal((await cli(['init', '--url', url])).code, 1)
+    assert.deepEqual((await cli(['init', '--url', url, '--admin-url', db.url, '--json'])).json, {
+      created: true,
+    })
+  } finally {
+    await db.sql.unsafe(`drop role ${role}`)
+  }
+})
+
+test('prune deletes what has expired, and nothing else', async () => {
+  await table()
+  await expire(2500)
+  await putRow(db.sql, 'alive', {})
+  const { code, out, err } = await run('prune')
+  assert.deepEqual([code, out, err], [0, 'Deleted 2,500 expired sessions, left 0.\n', ''])
+  assert.equal(await count(), 1)
+})
+
+test('prune --dry-run counts, and deletes nothing', async () => {
+  await table()
+  await expire(3)
+  assert.deepEqual((await run('prune', '--dry-run', '--json')).json, { expired: 3 })
+  assert.equal((await run('prune', '--dry-run')).out, '3 sessions have expired.\n')
+  assert.equal(await count(), 3)
+})
+
+test('prune --limit deletes no more than so many, also where it could go page by page', async () => {
+  await table()
+  await expire(4000)
+  assert.deepEqual((await run('prune', '--limit', '1500', '--json')).json, { deleted: 1500, remaining: 2500 })
+  assert.equal(await count(), 2500)
+  assert.deepEqual((await run('prune', '--limit', '9999', '--json')).json, { deleted: 2500, remaining: 0 })
+})
+
+test('prune deletes page by page where much has expired', async () => {
+  await table()
+  await expire(60_000)
+  assert.deepEqual((await run('prune', '--json')).json, { deleted: 60_000, remaining: 0 })
+})
+
+test('prune shows its progress on a terminal, and leaves none of it in the output', async () => {
+  await table()
+  await expire(2500)
+  const { out, err } = await cli(['prune', '--url', db.url], { typed: '' })
+  assert.match(err, /█+░* +\d+ % {2}[\d,]+ deleted, [\d,]+ per second, [\d,]+ left\r/)
+  assert.match(err, /100 % {2}2,500 deleted/)
+  assert.ok(err.endsWith('\r\u001b[2K'))
+  assert.equal(out, 'Deleted 2,500 expired sessions, left 0.\n')
+})
+
+test('without a terminal progress is a line now and then', () => {
+  const stderr = new PassThrough()
+  const plain = { stdin: new PassThrough(), stdout: new PassThrough(), stderr, env: {} }
+  const streams = { ...plain, stop: new AbortController().signal }
+  const [often, seldom] = [new Screen(streams, 0), new Screen(streams)]
+  for (const each of ['1', '2']) {
+    often.progress(`often ${each}`)
+    seldom.progress(`seldom ${each}`)
+  }
+  assert.equal(String(stderr.read()), 'often 1\noften 2\n')
+})
+
+test('prune ends after the batch when it is stopped, says what it did, and leaves no connection', async () => {
+  await table()
+  await expire(4000)
+  const { code, json } = await cli(['prune', '--url', db.url, '--json'], { stop: AbortSignal.abort() })
+  assert.equal(code, 130)
+  assert.deepEqual(json, { deleted: 1000, remaining: 3000 })
+})
+
+test('prune says if rows stay, and if another prunes', async () => {
+  await table()
+  await expire(5)
+  await db.sql`create table note (sid varchar references session)`
+  await db.sql`insert into note values ('old-1')`
+  const { code, err, out } = await run('prune')
+  assert.equal(code, 1)
+  assert.equal(out, 'Deleted 4 expired sessions, left 1.\n')
+  assert.match(err, /^Some rows cannot be deleted, the others are: .*23503/)
+  await db.sql`drop table note`
+  await db.sql.begin(async (sql) => {
+    await sql`select from session for update`
+    const held = await run('prune')
+    assert.deepEqual(
+      [held.code, held.err],
+      [0, 'Another process is pruning this table, or the rows are locked.\n'],
+    )
+  })
+})
+
+test('stats counts sessions, measures them, and says what they take', async () => {
+  await table()
+  await expire(3)
+  await putRow(db.sql, 'soon', { cart: 'x'.repeat(3000) }, 90 * 60)
+  await putRow(db.sql, 'later', { cart: 'x'.repeat(1000), '\u001b[31mred': 1 }, 48 * 3600)
+  const { json } = await run('stats', '--json')
+  assert.deepEqual([json.live, json.expired, json.endsLater], [2, 3, 1])
+  assert.ok(Date.parse(json.oldestExpired) < Date.now())
+  assert.equal(json.endsByHour[1], 1)
+  assert.equal(json.endsByHour.length, 24)
+  assert.ok(json.sizes.max > 3000 && json.sizes.p50 < 100, JSON.stringify(json.sizes))
+  assert.equal(json.keys[0].key, 'cart')
+  assert.ok(json.keys[0].share > 0.8)
+  assert.deepEqual(json.sample, { rows: 5, share: 1 })
+  assert.ok(json.disk.table > 0 && json.disk.indexes > 0)
+  const { out } = await run('stats')
+  assert.match(out, /live +2\n/)
+  assert.match(out, /waiting for prune +3, the oldest since \d{4}-/)
+  assert.match(out, / 2 hours +█+ 1\n/)
+  assert.match(out, /last autovacuum +never/)
+  assert.ok(!out.includes('\u001b'))
+})
+
+test('stats and doctor take rows that never end, and such that never lived', async () => {
+  await table()
+  await putRow(db.sql, 'a', {})
+  await putRow(db.sql, 'b', {})
+  await db.sql`update session set expire = case sid when 'a' then 'infinity' else '-infinity' end::timestamp`
+  const { json } = await run('stats', '--json')
+  assert.deepEqual([json.live, json.expired, json.endsLater, json.oldestExpired], [1, 1, 1, null])
+  assert.match((await run('doctor')).out, /expired-long-ago/)
+})
+
+test('stats of an empty table has nothing to measure', async () => {
+  await table()
+  const { json } = await run('stats', '--json')
+  assert.deepEqual(
+    [json.live, json.expired, json.oldestExpired, json.sizes, json.keys],
+    [0, 0, null, null, []],
+  )
+  assert.equal((await run('stats')).code, 0)
+})
+
+test('stats reads a large table in part, and says so', async () => {
+  await table()
+  await db.sql`
+    insert into session
+    select g, json_build_object('cookie', repeat('x', 1500)), now() + interval '1 hour' from generate_series(1, 6000) g`
+  const { json } = await run('stats', '--json')
+  assert.equal(json.live, 6000)
+  assert.ok(json.sample.share < 1 && json.sample.rows < 6000, JSON.stringify(json.sample))
+  assert.match((await run('stats')).out, /Sizes, by a sample of [\d,]+ rows \(\d+ % of the table\)/)
+})
+
+test('colours appear on a terminal only, and not with NO_COLOR or a dumb one', async () => {
+  await table()
+  const look = async (around: object) =>
+    (await cli(['stats', '--url', db.url], around)).out.includes('\u001b[1m')
+  assert.equal(await look({ typed: '' }), true)
+  assert.equal(await look({}), false)
+  assert.equal(await look({ typed: '', env: { NO_COLOR: '1' } }), false)
+  assert.equal(await look({ typed: '', env: { TERM: 'dumb' } }), false)
+})
+
+test('doctor --fix repairs what is safe after asking, and the rest is left', async () => {
+  await table()
+  await db.sql`drop index "IDX_session_expire"`
+  await db.sql`alter table session alter sess drop not null`
+  const indexes = async () => (await db.sql`select from pg_indexes where tablename = 'session'`).length
+
+  const nobody = await run('doctor', '--fix')
+  assert.deepEqual([nobody.code, nobody.out, await indexes()], [2, '', 1])
+  assert.match(nobody.err, /There is no terminal to ask on: pass --yes/)
+
+  const no = await cli(['doctor', '--fix', '--url', db.url], { typed: 'no\n' })
+  assert.deepEqual([no.code, await indexes()], [1, 1])
+  assert.match(no.err, /create index concurrently "IDX_session_expire".*;\nRun this statement\? \[y\/N\] /)
+
+  const stopped = await cli(['doctor', '--fix', '--url', db.url], { typed: '', stop: AbortSignal.abort() })
+  assert.deepEqual([stopped.code, await indexes()], [130, 1])
+
+  const yes = await cli(['doctor', '--fix', '--url', db.url], { typed: 'y\n' })
+  assert.deepEqual([yes.code, await indexes()], [1, 2])
+  assert.ok(!yes.out.includes('expire-index-missing') && yes.out.includes('column-nullable'))
+
+  await db.sql`alter table session alter sess set not null`
+  const nothing = await run('doctor', '--fix', '--yes')
+  assert.match(nothing.err, /There is nothing that can be repaired without a decision of yours/)
+})
+
+test('doctor --fix runs several repairs, one after the other', async () => {
+  await table()
+  await db.sql`drop index "IDX_session_expire"`
+  await db.sql`alter table session drop constraint session_pkey`
+  const { json, err } = await run('doctor', '--fix', '--yes', '--json')
+  assert.ok(!err.includes('Run these'))
+  // The server of the tests runs without fsync.
+  assert.deepEqual(
+    json.findings.map(({ code }: { code: string }) => code).filter((code: string) => code !== 'fsync'),
+    [],
+  )
+})
+
+test('doctor shows each finding with what was expected, what it means, and the repair', async () => {
+  await table()
+  await db.sql`create table visit (sid varchar references session)`
+  const { out } = await run('doctor')
+  await db.sql`drop table visit`
+  assert.match(out, /^warning {2}referenced\n {2}expected {2}foreign keys/m)
+  assert.match(out, /^ {2}found {5}visit_sid_fkey of visit: FOREIGN KEY/m)
+  assert.match(
+    out,
+    /^ {2}repair {4}alter table visit drop constraint visit_sid_fkey;\n {12}alter table visit add/m,
+  )
+  assert.ok(out.split('\n').every((line) => line.length <= 80 || line.includes('alter table')))
+})
+
+test('no connection of a command is left', () => db.drop())

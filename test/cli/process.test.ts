@@ -1,0 +1,167 @@
+// The command line as a process of its own, and on a terminal: signals, pipes, questions, colours.
+
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { database } from '../support/database.ts'
+import { program } from '../support/processes.ts'
+import { promises } from '../support/promise.ts'
+
+const db = await database('cli_process')
+const test = promises('command line as a process')
+
+const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url))
+const node = [process.execPath, '--import', 'tsx', bin]
+const env = { DATABASE_URL: db.url, NO_COLOR: '', TERM: 'xterm' }
+const run = (...args: string[]) => program(process.execPath, [...node.slice(1), ...args], env)
+
+/** Why there is no terminal, if there is none: `script` of util-linux gives one to a program. */
+function noTerminal(): string | undefined {
+  try {
+    return execFileSync('script', ['--version'], { encoding: 'utf8' }).includes('util-linux')
+      ? undefined
+      : 'the program `script` is another one here'
+  } catch {
+    return 'the program `script` of util-linux is not installed here'
+  }
+}
+
+interface OnTerminal {
+  type(text: string): void
+  shown(pattern: RegExp): Promise<string>
+  ended: Promise<{ code: number | null; shown: string }>
+}
+
+/** What is typed reaches the program as from a keyboard, so that \u0003 is Ctrl-C. */
+function onTerminal(...args: string[]): OnTerminal {
+  const command = [...node, ...args].map((word) => `'${word}'`).join(' ')
+  const child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...process.env, ...env } })
+  let shown = ''
+  let look = () => {}
+  child.stdout.on('data', (chunk) => {
+    shown += chunk
+    look()
+  })
+  const ended = new Promise<{ code: number | null; shown: string }>((resolve) => {
+    child.on('close', (code) => {
+      resolve({ code, shown })
+      look()
+    })
+  })
+  return {
+    type: (text) => void child.stdin.write(text),
+    async shown(pattern) {
+      while (!pattern.test(shown)) {
+        if (child.exitCode !== null) throw new Error(`ended without ${pattern}:\n${shown}`)
+        await new Promise<void>((resume) => {
+          look = resume
+        })
+      }
+      return shown
+    },
+    ended,
+  }
+}
+
+/** A table in which every batch of a prune takes as long as a blink. */
+async function slowTable(rows: number): Promise<void> {
+  await db.sql`drop table if exists session`
+  await db.sql`create table session (sid varchar primary key, sess json not null, expire timestamp(6) not null)`
+  await db.sql`create index on session (expire)`
+  await db.sql`
+    insert into session
+    select g, '{"cookie":{}}', now() - interval '1 hour' from generate_series(1, ${rows}::int) g`
+  await db.sql`
+    create or replace function slow() returns trigger language plpgsql as
+    'begin perform pg_sleep(0.2); return null; end'`
+  await db.sql`create trigger slow before delete on session for each statement execute procedure slow()`
+}
+
+const count = async () => Number((await db.sql`select count(*) from session`)[0]?.['count'])
+
+test('it prints its result, and ends with its exit code', async () => {
+  await db.sql`drop table if exists session`
+  const created = await run('init').ended()
+  assert.deepEqual([created.code, created.output], [0, 'Created the table "session".\n'])
+  assert.equal((await run('purge').ended()).code, 2)
+  assert.equal((await run('prune', '--table', 'other').ended()).code, 1)
+})
+
+test('Ctrl-C ends a prune after the batch under way, a second one at once, and what only reads at once', async () => {
+  await slowTable(60_000)
+  const pruning = run('prune', '--limit', '50000', '--json')
+  while ((await count()) === 60_000) await new Promise((resume) => setTimeout(resume, 20))
+  pruning.child.kill('SIGINT')
+  const { code, output } = await pruning.ended()
+  assert.equal(code, 130)
+  const { deleted, remaining } = JSON.parse(output)
+  assert.ok(deleted > 0 && deleted % 1000 === 0 && remaining > 0, output)
+  assert.equal(await count(), remaining)
+
+  await db.sql.begin(async (sql) => {
+    await sql`lock table session in access exclusive mode`
+    const waiting = run('prune')
+    while ((await sql`select from pg_locks where not granted`).length === 0)
+      await new Promise((resume) => setTimeout(resume, 20))
+    waiting.child.kill('SIGINT')
+    await new Promise((resume) => setTimeout(resume, 100))
+    assert.equal(waiting.child.exitCode, null)
+    waiting.child.kill('SIGINT')
+    assert.equal((await waiting.ended()).code, 130)
+
+    const reading = run('stats')
+    while ((await sql`select from pg_locks where not granted`).length < 2)
+      await new Promise((resume) => setTimeout(resume, 20))
+    reading.child.kill('SIGINT')
+    assert.equal((await reading.ended()).code, 130)
+  })
+})
+
+test('a reader that has seen enough is no error', async () => {
+  await db.sql`drop table if exists session`
+  await run('init').ended()
+  const line = `${node.map((word) => `'${word}'`).join(' ')} stats | head -n 1`
+  const { output } = await program('sh', ['-c', line], env).ended()
+  assert.equal(output, 'Sessions\n')
+})
+
+test(
+  'on a terminal it shows colours and a bar, and Ctrl-C from the keyboard ends it',
+  async () => {
+    await slowTable(60_000)
+    const pruning = onTerminal('prune', '--limit', '50000')
+    await pruning.shown(/1,000 deleted/)
+    pruning.type('\u0003')
+    const { code, shown } = await pruning.ended
+    assert.equal(code, 130)
+    assert.match(shown, /█*░+ +\d+ % {2}\d,000 deleted, [\d,]+ per second, [\d,]+ left/)
+    assert.match(shown, /Deleted \d+,000 expired sessions, left [\d,]+\./)
+    const stats = await onTerminal('stats').ended
+    assert.ok(stats.shown.includes('\u001b[1mSessions\u001b[0m'))
+  },
+  { skip: noTerminal() },
+)
+
+test(
+  'on a terminal it asks, and does what is answered',
+  async () => {
+    await db.sql`drop table if exists session`
+    await run('init').ended()
+    await db.sql`drop index "IDX_session_expire"`
+    const indexes = async () => (await db.sql`select from pg_indexes where tablename = 'session'`).length
+    for (const [answer, left] of [
+      ['\u0003', 1],
+      ['n\n', 1],
+      ['y\n', 2],
+    ] as const) {
+      const repairing = onTerminal('doctor', '--fix')
+      await repairing.shown(/Run this statement\? \[y\/N\]/)
+      repairing.type(answer)
+      await repairing.ended
+      assert.equal(await indexes(), left, JSON.stringify(answer))
+    }
+  },
+  { skip: noTerminal(), seconds: 60 },
+)
+
+test('no connection of a process is left', () => db.drop())
