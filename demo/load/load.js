@@ -1,0 +1,66 @@
+// Both services for the tries under load: each in a thread of its own, on a table of its own that nobody watches, with the
+// database as far away as in a data centre. Must not know what is tried.
+
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import postgres from 'postgres'
+import { Visitor } from '../visitor.js'
+
+const DELAY_MS = 2
+export const USERS = 50
+
+/**
+ * @typedef Load
+ * @property {Record<'before' | 'after', { url: string, cookies: string[] }>} services with users who are logged in
+ * @property {number} roundTripMs to the database and back, as measured
+ * @property {() => Promise<void>} close
+ */
+
+/** @returns {Promise<Load>} */
+export async function openLoad(/** @type {import('../database.js').Database} */ { url, schema }) {
+  const workers = []
+  const start = async (file, workerData) => {
+    const worker = new Worker(new URL(file, import.meta.url), { workerData })
+    workers.push(worker)
+    const [{ url }] = await once(worker, 'message')
+    return { worker, url }
+  }
+  const relay = await start('relay.js', { url, delayMs: DELAY_MS })
+  const where = { url: relay.url, schema, table: 'load' }
+  const services = [
+    await start('service.js', { kind: 'before', where }),
+    await start('service.js', { kind: 'after', where }),
+  ]
+  const [before, after] = await Promise.all(
+    services.map(async ({ url }) => ({ url, cookies: await logIn(url) })),
+  )
+  return {
+    services: { before, after },
+    roundTripMs: await roundTrip(relay.url),
+    async close() {
+      for (const { worker } of services) {
+        worker.postMessage('close')
+        await once(worker, 'message')
+      }
+      await Promise.all(workers.map((worker) => worker.terminate()))
+    },
+  }
+}
+
+const logIn = (url) =>
+  Promise.all(
+    Array.from({ length: USERS }, async (_, i) => (await new Visitor(url).logIn(`User ${i}`)).cookie),
+  )
+
+/** The median of some. */
+async function roundTrip(url) {
+  const sql = postgres(url, { max: 1 })
+  const times = []
+  for (let i = 0; i < 20; i++) {
+    const began = performance.now()
+    await sql`select 1`
+    times.push(performance.now() - began)
+  }
+  await sql.end()
+  return times.sort((a, b) => a - b)[times.length / 2]
+}
