@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from 'node:url'
 import express from 'express'
-import { codePage } from './code.js'
+import { codeLink, codePage } from './code.js'
 import { logOutEverywhere } from './devices.js'
 import { trusted } from './html.js'
 import { page } from './page.js'
@@ -11,7 +11,12 @@ import { service } from './service.js'
 import { PATHS } from './stage.js'
 import { run, tries } from './tries.js'
 
-const SAYS = { before: 'This service has not moved yet.', after: 'This one has: “this store”.' }
+const SAYS = {
+  before: 'This service has not moved yet.',
+  after: 'This service has moved. Below, its store is “this store”.',
+}
+
+const TABLE_LINK = codeLink('the trigger', 'demo/watch.js', 'create function')
 
 /** @param {import('./stage.js').Stage} stage */
 export function demoApp(stage) {
@@ -31,10 +36,20 @@ export function demoApp(stage) {
         id: PATHS[kind],
         name: PATHS[kind],
         says: SAYS[kind],
+        link: codeLink('its store', 'demo/stores.js', 'export function openStore'),
         body: await askService(`${stage.url(kind)}/panel`, req, res),
       })),
     )
-    res.send(page({ panels: [before, after], tries, rows: stage.rows, own: ownId(req), live: stage.live }))
+    res.send(
+      page({
+        panels: [before, after],
+        tries,
+        rows: stage.rows,
+        own: ownId(req),
+        live: stage.live,
+        link: TABLE_LINK,
+      }),
+    )
   })
 
   app.get('/events', stage.live.connect)

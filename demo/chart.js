@@ -25,8 +25,8 @@ ${lines.map(({ kind, values }) => html`<path class="line ${kind}" d="${path(valu
 </svg></div></figure>`
 }
 
-/** To a number that is easy to read: 1, 2 or 5 with zeros. */
+/** To a number that is easy to read: few digits, then zeros. */
 function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value))
-  return power * ([1, 2, 5, 10].find((step) => step * power >= value) ?? 10)
+  return power * ([1, 1.5, 2, 3, 4, 6, 8, 10].find((step) => step * power >= value) ?? 10)
 }

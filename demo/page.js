@@ -1,13 +1,14 @@
 // The page as HTML. Pure: must not know where what it shows comes from.
 
 import { html } from './html.js'
-import { LABELS } from './stores.js'
+import { LABELS } from './labels.js'
 
 /**
  * @typedef Panel a service, as the page shows it
  * @property {string} id
  * @property {string} name
  * @property {string} says
+ * @property {unknown} link to its code
  * @property {unknown} body
  *
  * @typedef Show
@@ -16,10 +17,11 @@ import { LABELS } from './stores.js'
  * @property {Map<string, import('./watch.js').Row>} rows
  * @property {string} own id of the row of whoever looks
  * @property {import('./live.js').Live} live
+ * @property {unknown} link to the code of the table
  */
 
 /** @param {Show} show */
-export function page({ panels: [before, after], tries, rows, own, live }) {
+export function page({ panels: [before, after], tries, rows, own, live, link }) {
   return String(html`<!doctype html>
 <html lang="en">
 <head>
@@ -39,7 +41,7 @@ connect-postgres-simple. <strong>Log in at one, and you are logged in at the oth
 <main data-own="${own}">
 <div class="services">
 ${panel('before', before, live)}
-${table(rows)}
+${table(rows, link)}
 ${panel('after', after, live)}
 </div>
 <h2>What differs</h2>
@@ -51,10 +53,10 @@ ${panel('after', after, live)}
 </html>`)
 }
 
-const panel = (kind, { id, name, says, body }, live) => html`<section class="panel ${kind}" id="${id}"
+const panel = (kind, { id, name, says, link, body }, live) => html`<section class="panel ${kind}" id="${id}"
 aria-labelledby="${id}-name">
 <h2 id="${id}-name">${name}</h2>
-<p class="says">${says}</p>
+<p class="says">${says} Code: ${link}</p>
 <div class="body">${body}</div>
 <div class="counters" id="${id}-counters">${live.latest(`${id}-counters`)}</div>
 </section>`
@@ -65,10 +67,10 @@ export const strip = (counts) =>
     ([name, value]) => html`<div><dt>${name}</dt><dd>${value.toLocaleString('en')}</dd></div>`,
   )}</dl>`
 
-const table = (rows) => html`<section class="table" aria-labelledby="table-name">
+const table = (rows, link) => html`<section class="table" aria-labelledby="table-name">
 <h2 id="table-name">The table <code>session</code>, live</h2>
-<p class="says">Every write shows here as it happens, told by a trigger.</p>
-<div class="scroll" tabindex="0" role="region" aria-labelledby="table-name">
+<p class="says">Every write shows here as it happens, told by a trigger. Code: ${link}</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Rows">
 <table>
 <thead><tr><th scope="col">sid</th><th scope="col">User</th><th scope="col" class="number">Size</th>
 <th scope="col" class="number">Expires in</th><th scope="col">Last write</th></tr></thead>

@@ -55,7 +55,10 @@ export async function openStage(/** @type {import('./database.js').Database} */ 
     live,
     forget: (user) => database.sql`delete from session where sess ->> 'user' = ${user}`,
     load() {
-      loading ??= openLoad(database)
+      loading ??= openLoad(database).catch((error) => {
+        loading = undefined
+        throw error
+      })
       return loading
     },
     url: (kind) => `${url}/${PATHS[kind]}`,
@@ -65,7 +68,10 @@ export async function openStage(/** @type {import('./database.js').Database} */ 
     async close() {
       clearInterval(counting)
       await watched.close()
-      await (await loading)?.close()
+      await loading?.then(
+        ({ close }) => close(),
+        () => {},
+      )
       await Promise.all(opened.map(({ close }) => close()))
     },
   }

@@ -9,14 +9,7 @@ import postgres from 'postgres'
 const PgStore = connectPgSimple(session)
 const PostgresStore = connectPostgresSimple(session)
 
-/** Their names in URLs, and how the page calls them. */
-export const LABELS = {
-  before: 'connect-pg-simple',
-  after: 'this store',
-  merging: 'this store, merge',
-}
-
-/** @typedef {keyof typeof LABELS} Kind */
+/** @typedef {keyof typeof import('./labels.js').LABELS} Kind */
 
 /** The name of a store's connections. Its first word is that of the package; no other app has such a name. */
 export function connectionName(/** @type {Kind} */ kind, schema) {

@@ -2,8 +2,8 @@
 // Promises that what comes of it is shown in every window, also a failure.
 
 import { html } from './html.js'
+import { LABELS } from './labels.js'
 import { outcomeList } from './page.js'
-import { LABELS } from './stores.js'
 import { everywhere } from './try/everywhere.js'
 import { load } from './try/load.js'
 import { logout } from './try/logout.js'

@@ -21,7 +21,7 @@ export async function openLoad(/** @type {import('../database.js').Database} */ 
   const workers = []
   const start = async (file, workerData) => {
     const worker = new Worker(new URL(file, import.meta.url), { workerData })
-    workers.push(worker)
+    workers.push(worker.on('error', console.error))
     const [{ url }] = await once(worker, 'message')
     return { worker, url }
   }

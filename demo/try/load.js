@@ -4,9 +4,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { chart } from '../chart.js'
 import { codeLink } from '../code.js'
 import { html } from '../html.js'
+import { LABELS } from '../labels.js'
 import { Crowd } from '../load/crowd.js'
 import { USERS } from '../load/load.js'
-import { LABELS } from '../stores.js'
 
 const TURNS = 8
 const TURN_MS = 500
@@ -15,9 +15,9 @@ export const load = {
   id: 'load',
   title: 'Fifty users at once, the database 2 ms away',
   button: 'Let fifty users in',
-  says: html`Each asks again as soon as it has its answer; a request is one <code>get</code> and one
-<code>touch</code>. This store sends what comes at the same moment as one statement, so fifty users are a few round
-trips. The stores take turns of half a second; both pools are as they are by default, 10 connections and 4.`,
+  says: html`Each user asks again as soon as there is an answer, a <code>get</code> and a <code>touch</code>: this store
+sends what comes at the same moment as one statement, so that fifty users share a few round trips. The stores take turns
+of half a second, with their default pools of 10 and 4 connections.`,
   links: [
     codeLink('this try', 'demo/try/load.js', 'async run'),
     codeLink('the way to the database', 'demo/load/relay.js'),

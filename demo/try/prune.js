@@ -12,8 +12,8 @@ export const prune = {
   id: 'prune',
   title: 'Prune',
   button: 'Prune expired rows',
-  says: html`Six sessions have expired, and a long transaction has locked the row of one. connect-pg-simple deletes
-all in one statement, which waits for the lock. This store passes over the locked row and leaves it to the next prune.`,
+  says: html`Six sessions have expired, and a long transaction has locked the row of one: the delete of
+connect-pg-simple waits for it, that of this store passes over it and leaves it to the next prune.`,
   links: [
     codeLink('this try', 'demo/try/prune.js', 'async run'),
     codeLink('this store', 'src/table/pruning.ts', 'skip locked'),

@@ -13,8 +13,8 @@ export const restart = {
   id: 'restart',
   title: 'Restart PostgreSQL under load',
   button: 'Restart PostgreSQL',
-  says: html`Ten users of each store go on asking while the server restarts. What fails in transit, this store sends
-again within its <code>timeout</code>: for users that is a pause.`,
+  says: html`Ten users of each store go on asking: what fails in transit this store sends again within its
+<code>timeout</code>, so that for users the restart is a pause.`,
   links: [
     codeLink('this try', 'demo/try/restart.js', 'async run'),
     codeLink('this store', 'src/sqlstate.ts', 'export function isTransient'),

@@ -8,8 +8,8 @@ export const tabs = {
   id: 'tabs',
   title: 'Two tabs save at once',
   button: 'Save in two tabs',
-  says: html`One tab puts a book into the cart, another one sets the theme, and both had loaded the session before. By
-default the last save wins in either store. With <code>onConflict: 'merge'</code> this store keeps both changes.`,
+  says: html`Two tabs that had loaded the same session save different keys: by default the last save wins in either
+store, and with <code>onConflict: 'merge'</code> this store keeps both.`,
   links: [
     codeLink('this try', 'demo/try/tabs.js', 'async run'),
     codeLink('this store', 'src/session/merge.ts', 'export function merge'),
