@@ -7,9 +7,12 @@ import { inBackground, monotonicMs, pause } from '../clock.ts'
 import { type StoreError, serverInWords, timedOut, withoutData } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import { isTransient, PROTOCOL_VIOLATION, STATEMENT_LATE } from '../sqlstate.ts'
-import { type Client, OwnClient, sharedClient } from './client.ts'
-import { checkShareable, lentOptions } from './driver.ts'
+import type { Client } from './client.ts'
+import { lentOptions } from './driver.ts'
+import { checkShareable } from './instance.ts'
+import { OwnClient } from './own-client.ts'
 import type { Columns, Parameters } from './query.ts'
+import { sharedClient } from './shared-client.ts'
 
 // The codes of the network and of the driver for a connection that could not be made or was lost.
 const OF_THE_CONNECTION = new Set(

@@ -1,18 +1,28 @@
-// One caller that waits for an answer. Promises to answer it in the async context in which it asked.
-// Must not know what it waits for.
+// One caller that waits for an answer. Must not know what it waits for.
 
 import { AsyncResource } from 'node:async_hooks'
 
-export class Caller<Op, Answer> extends AsyncResource {
+export interface Caller<Op, Answer> {
   /**
    * What it asked for; undefined while that is a promise. Its job may have more to do, for other callers
    * too.
    */
   op: Op | undefined
-  readonly #resolve: (answer: Answer) => void
-  readonly #reject: (error: unknown) => void
   /** When it stops waiting, in ms of the monotonic clock. */
   readonly until: number
+  resolve(answer: Answer): void
+  reject(error: unknown): void
+}
+
+/**
+ * A caller that gave callbacks. They are called in the async context in which it asked. A caller that waits
+ * for a promise needs no such thing: what follows the promise goes on in its context by itself.
+ */
+export class CallbackCaller<Op, Answer> extends AsyncResource implements Caller<Op, Answer> {
+  op: Op | undefined
+  readonly until: number
+  readonly #resolve: (answer: Answer) => void
+  readonly #reject: (error: unknown) => void
 
   constructor(resolve: (answer: Answer) => void, reject: (error: unknown) => void, until: number) {
     // Destroyed when it has been answered, so Node need not watch for its garbage collection.

@@ -7,10 +7,12 @@
 //   insert:  there was no row                -> stored
 //            there is one                    -> replace, or for a new session upsert
 
+import { AsyncResource } from 'node:async_hooks'
 import { conflict } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
+import type { Answer } from '../table/answers.ts'
+import type { Replaced } from '../table/changes.ts'
 import type { Operation, Replace } from '../table/operations.ts'
-import type { Answer } from '../table/results.ts'
 import type { Loaded } from './loaded.ts'
 import { merge } from './merge.ts'
 import { encode, parse } from './text.ts'
@@ -31,6 +33,7 @@ export function replaceOf(
   mayBeMissing: () => boolean,
 ): Replace {
   const { texts } = loaded
+  const context = new AsyncResource('connect-postgres-simple')
   return {
     ...save,
     verb: !texts && mayBeMissing() ? 'insert' : 'replace',
@@ -38,12 +41,15 @@ export function replaceOf(
     mine: save.sess,
     lastKnownTexts: () => loaded.texts,
     mayBeMissing,
+    inContext: (work) => context.runInAsyncScope(work),
   }
 }
 
 /** The text of the row that a save has just stored. Undefined if a destroy was folded over the save. */
 export function storedText(answer: Answer): string | undefined {
-  return answer && answer.length > 1 ? (answer.at(-1) as string) : undefined
+  if (!answer || answer.length === 1) return undefined
+  const [, , stored] = answer as Replaced
+  return stored
 }
 
 /** The operation that has to follow an answer before the save is complete, if any. */
@@ -62,8 +68,9 @@ export function followUp(
   }
   if (!answer) return op.mayBeMissing() ? Promise.resolve({ ...op, verb: 'insert' }) : undefined
   // A row that holds what was expected and still was not replaced is kept as it is by a trigger or a policy.
-  if (answer[1] === 'true' || answer[2] === op.was) return undefined
-  return replaceAfterConflict(ofExisting, answer[2] as string, settings)
+  const [, isReplaced, stored] = answer as Replaced
+  if (isReplaced === 'true' || stored === op.was) return undefined
+  return op.inContext(() => replaceAfterConflict(ofExisting, stored, settings))
 }
 
 /** @param row the text that the row holds, which is not the expected one */

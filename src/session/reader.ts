@@ -3,7 +3,7 @@
 
 import type { SessionData } from 'express-session'
 import type { Settings } from '../settings/settings.ts'
-import type { Row } from '../table/results.ts'
+import type { Row } from '../table/row.ts'
 import type { LoadedSessions } from './loaded.ts'
 import { decode, unreadable } from './text.ts'
 

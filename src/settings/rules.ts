@@ -1,5 +1,5 @@
 // The rule of every option, and the check against them. Promises a TypeError that names the option, the rule,
-// the value and its type, and that repeats no credentials. Must not know defaults, nor how options are used.
+// the value and its type, and that repeats no credentials. Must not know how options are used.
 
 import { MAX_DELAY_MS } from '../clock.ts'
 import type { Options } from '../options.ts'

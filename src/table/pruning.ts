@@ -1,6 +1,7 @@
 // The statements that delete expired rows. Promises that none deletes a row that is alive, and that none
 // waits for a locked row longer than a millisecond. Must not know when they are sent, nor how often.
 
+import type { Columns } from '../connection/query.ts'
 import { constant } from './names.ts'
 import { type Pieces, type Statement, statement } from './sql.ts'
 
@@ -8,6 +9,25 @@ export type Pruning = 'prune' | 'prunePlain' | 'pruneNext' | 'prunePages' | 'pru
 
 // The key of the advisory lock: an arbitrary number that is the same in every process.
 const PRUNE_LOCK = 1_936_028_531
+
+/** What a row of `prune` or `prunePlain` says. */
+export const prunedOf = ([found, deleted, latest, kept]: Columns) => ({
+  found: Number(found),
+  deleted: Number(deleted),
+  /** The latest expiry among the rows found; null if there is none. */
+  latest,
+  /** How many rows with that expiry were kept, as by a trigger. */
+  kept: Number(kept),
+})
+
+/** What a row of `prunePages` or `prunePagesUnlocked` says. */
+export const prunedPagesOf = ([deleted, isOurTurn, pages]: Columns) => ({
+  deleted: Number(deleted),
+  /** Whether this process got the advisory lock. */
+  isOurTurn: isOurTurn === 'true',
+  /** How many the table has; 0 if it cannot be read by pages: before PostgreSQL 14, or if partitioned. */
+  pages: Number(pages),
+})
 
 export function pruning(
   table: string,
@@ -20,9 +40,8 @@ export function pruning(
     `s.expire < ${seconds($.now)}
           and s.expire >= coalesce(${seconds(`nullif(${$.from}, '')`)}, '-infinity'::timestamptz)`
   /**
-   * Deletes rows in the order of their expiry, after skipping the first `skip`, which cannot be deleted.
-   * Returns the number of rows found, the number deleted, the latest expiry among those found, and how many
-   * rows with that expiry were kept, as by a trigger.
+   * Deletes rows in the order of their expiry, after the first `skip`, which cannot be deleted. Returns what
+   * `prunedOf` reads.
    */
   const prune = (condition: string) =>
     statement(
@@ -43,9 +62,8 @@ export function pruning(
       from (select max(e.expire) from expired e) as s(expire)`,
     )
   /**
-   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns the
-   * number deleted, whether this process got the advisory lock, and the number of pages. That is 0 where the
-   * table cannot be read by pages: before PostgreSQL 14, and for a partitioned table.
+   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns what
+   * `prunedPagesOf` reads.
    * @param which makes the condition for the rows to delete from the condition for the expired rows on those
    *   pages
    */
@@ -101,7 +119,7 @@ export function pruning(
     prunePages: prunePages((expired) => `${expired} and ${setting('lock_timeout', "'1ms'")}`),
 
     /**
-     * The same, but keeps rows that are locked. It locks the others first and finds them again by their
+     * The same, but skips held rows. It locks the others first and finds them again by their
      * `ctid`, which does not change while they are locked.
      */
     prunePagesUnlocked: prunePages(

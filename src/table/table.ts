@@ -3,33 +3,37 @@
 // Must not know session objects, nor what lifetime they have.
 
 import { inBackground, monotonicMs, now } from '../clock.ts'
-import { Pool } from '../connection/pool.ts'
+import type { Pool } from '../connection/pool.ts'
 import type { Columns, Parameters, TimeLeft } from '../connection/query.ts'
 import { codeOf, type StoreError, sidRefused } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import { isOfSidType, isRefusedSid, UNDEFINED_TABLE } from '../sqlstate.ts'
-import { createTable, sidTypeOf } from './ddl.ts'
+import { type Answer, answersOf } from './answers.ts'
+import { createTable } from './ddl.ts'
 import { type Names, names } from './names.ts'
-import type { Operation } from './operations.ts'
-import { type Answer, answersOf, type Operations, parametersOf } from './results.ts'
+import type { Operation, OperationBatch } from './operations.ts'
+import { parametersOf } from './parameters.ts'
+import { sidTypeOf } from './sid-type.ts'
 import type { ParameterName, Statement } from './sql.ts'
 import { type StatementName, type Statements, statements } from './statements.ts'
 
 const none: Parameters = () => []
 
 /** The parameters of a statement by name. Called for each attempt, as they can depend on the time left. */
-export type Values = (time: TimeLeft) => Partial<Record<ParameterName, string | number>>
+export type ValuesByName = (time: TimeLeft) => Partial<Record<ParameterName, string | number>>
 
 /** A batch, as the queue makes it. */
-export interface TableBatch extends Operations {
+export interface TableBatch extends OperationBatch {
   /** In ms of the monotonic clock. */
   readonly until: number
   /** By when a change must have taken effect. */
   readonly effectUntil: number
 }
 
+type TableSettings = Pick<Settings, 'tableName' | 'schemaName' | 'createTableIfMissing' | 'timeoutMs'>
+
 export class Table {
-  readonly #settings: Settings
+  readonly #settings: TableSettings
   readonly #pool: Pool
   readonly #names: Names
   /** See `pieces`. Empty until the catalogue says otherwise. */
@@ -37,10 +41,9 @@ export class Table {
   #statements: Statements
   #created: Promise<void> | undefined
 
-  /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
-  constructor(settings: Settings) {
+  constructor(settings: TableSettings, pool: Pool) {
     this.#settings = settings
-    this.#pool = new Pool(settings)
+    this.#pool = pool
     this.#names = names(settings.tableName, settings.schemaName)
     this.#statements = statements(this.#names)
   }
@@ -50,20 +53,10 @@ export class Table {
     return monotonicMs() + this.#settings.timeoutMs
   }
 
-  /** Whether no server can be reached, and `errorLog` was told so. */
-  get isAway(): boolean {
-    return this.#pool.isAway
-  }
-
-  /** The error for a caller whose statement was never sent. */
-  timedOut(): StoreError {
-    return this.#pool.timedOut()
-  }
-
   /** Resolves with the answers in the order of the keys. @throws StoreError */
   async run(batch: TableBatch): Promise<Answer[]> {
     const { verb } = batch.ops[0] as Operation
-    const pick = (all: Statements) => (batch.passesOverHeld ? { ...all, ...all.passingOver } : all)[verb]
+    const pick = (all: Statements) => (batch.skipsHeld ? { ...all, ...all.skipping } : all)[verb]
     const parameters = (statement: Statement): Parameters => {
       return (time) => parametersOf(statement, batch, now(), time)
     }
@@ -74,7 +67,7 @@ export class Table {
   }
 
   /** @throws StoreError */
-  query(name: StatementName, values: Values, until: number = this.deadline()): Promise<Columns[]> {
+  query(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns[]> {
     const parameters = (statement: Statement): Parameters => {
       return (time) => {
         const byName = values(time)
@@ -135,7 +128,7 @@ export class Table {
   }
 
   /** Runs a statement that returns one number. */
-  async count(name: StatementName, values: Values, until: number): Promise<number> {
+  async count(name: StatementName, values: ValuesByName, until: number): Promise<number> {
     const [row] = await this.query(name, values, until)
     return Number(row?.[0])
   }
@@ -146,11 +139,6 @@ export class Table {
       exists: async () => (await run(this.#statements.exists.text))[0]?.[0] === 'true',
       create: run,
     })
-  }
-
-  /** Closes the store's own connections. No statement may be under way. */
-  close(): Promise<void> {
-    return this.#pool.close()
   }
 
   /** Creates the table once. A failure is not remembered: the next operation tries again. */

@@ -3,7 +3,7 @@
 
 import express from 'express'
 import type { SessionData } from 'express-session'
-import type { PostgresStore } from '../../src/store.ts'
+import type { PostgresStore } from '../../src/index.ts'
 import { type App, browser, serve } from '../support/app.ts'
 import { sessionOf } from '../support/store.ts'
 import { watchers } from './watchers.ts'

@@ -2,8 +2,8 @@
 // it, and with it whatever is waited for here. Compares every row in the end.
 
 import type { Sql } from 'postgres'
+import type { PostgresStore } from '../../src/index.ts'
 import type { Options } from '../../src/options.ts'
-import type { PostgresStore } from '../../src/store.ts'
 import { worker } from '../support/processes.ts'
 import { within } from '../support/promise.ts'
 import type { Known, Load, Report } from './load.ts'

@@ -6,7 +6,7 @@ import postgres from 'postgres'
 import { STATEMENT_LATE } from '../../src/sqlstate.ts'
 import { names } from '../../src/table/names.ts'
 import type { Operation } from '../../src/table/operations.ts'
-import { parametersOf } from '../../src/table/results.ts'
+import { parametersOf } from '../../src/table/parameters.ts'
 import { statements } from '../../src/table/statements.ts'
 import { proxy } from '../faults/proxy.ts'
 import { database, tableSql } from '../support/database.ts'
@@ -49,7 +49,7 @@ test('a statement asks for the time when it has all its locks, and then changes 
       const { text, parameters } = texts[op.verb]
       const values = parametersOf(
         texts[op.verb],
-        { keys, ops: [op, op], passesOverHeld: false, isPatient: false },
+        { keys, ops: [op, op], skipsHeld: false, isPatient: false },
         now,
         { leftMs: 10_000, latest },
       )

@@ -1,8 +1,9 @@
 // Pruning: what is deleted, by whom, and when.
 
 import assert from 'node:assert/strict'
+import type { Deletes, Place } from '../../src/pruning/prune.ts'
+import { Pruner } from '../../src/pruning/pruner.ts'
 import { names } from '../../src/table/names.ts'
-import { type Deletes, type Place, Pruner } from '../../src/table/pruner.ts'
 import type { Statement } from '../../src/table/sql.ts'
 import { statements } from '../../src/table/statements.ts'
 import { database, tableSql } from '../support/database.ts'

@@ -3,20 +3,21 @@
 // many.
 
 import { now } from '../clock.ts'
-import { type Columns, isAnswer } from '../connection/query.ts'
+import { type Columns, isStatementError } from '../connection/query.ts'
 import { codeOf } from '../errors.ts'
 import { isOfARow, isUnsupported, LOCK_NOT_AVAILABLE } from '../sqlstate.ts'
-import type { Deletes } from './pruner.ts'
-import type { Table, Values } from './table.ts'
+import { prunedOf, prunedPagesOf } from '../table/pruning.ts'
+import type { Table, ValuesByName } from '../table/table.ts'
+import type { Deletes } from './prune.ts'
 
 /** Whether the database refused to delete one of the rows. */
-const isRefusal = (error: unknown) => isAnswer(error) && isOfARow(codeOf(error))
+const isRefusal = (error: unknown) => isStatementError(error) && isOfARow(codeOf(error))
 
 export function deletes(table: Table): Deletes {
   /** Whether the server has turned out to lack advisory locks. */
   let isPlain = false
 
-  async function batch(values: Values): Promise<Columns[]> {
+  async function batch(values: ValuesByName): Promise<Columns[]> {
     if (!isPlain) {
       try {
         return await table.query('prune', values)
@@ -33,10 +34,9 @@ export function deletes(table: Table): Deletes {
     async oldest(limit, { from, skip }) {
       try {
         const [row = []] = await batch(() => ({ now: now(), limit, from, skip }))
-        const [found, count, last, kept] = row
-        // If none was found, `last` is null.
-        const place = { from: last ?? from, skip: Number(kept) + (last === from || !last ? skip : 0) }
-        return { found: Number(found), count: Number(count), place }
+        const { found, deleted, latest, kept } = prunedOf(row)
+        const place = { from: latest ?? from, skip: kept + (latest === from || !latest ? skip : 0) }
+        return { found, count: deleted, place }
       } catch (error) {
         if (isRefusal(error)) return { refused: error }
         throw error
@@ -44,22 +44,22 @@ export function deletes(table: Table): Deletes {
     },
     async next({ from, skip }) {
       const [row] = await table.query('pruneNext', () => ({ now: now(), from, skip }))
-      const last = row?.[0] ?? from
-      return { from: last, skip: last === from ? skip + 1 : 1 }
+      const expiry = row?.[0] ?? from
+      return { from: expiry, skip: expiry === from ? skip + 1 : 1 }
     },
     async onPages(from, upTo) {
       const pages = () => ({ now: now(), from, upTo })
-      const [row] = await table
-        .query('prunePages', pages)
-        .catch((error) => {
+      try {
+        const [row = []] = await table.query('prunePages', pages).catch((error) => {
           if (codeOf(error) === LOCK_NOT_AVAILABLE) return table.query('prunePagesUnlocked', pages)
           throw error
         })
-        .catch((error) => {
-          if (!isUnsupported(codeOf(error)) && !isRefusal(error)) throw error
-          return [['0', 'false', '0']]
-        })
-      return { count: Number(row?.[0]), isOurTurn: row?.[1] === 'true', pages: Number(row?.[2]) }
+        const { deleted, ...rest } = prunedPagesOf(row)
+        return { count: deleted, ...rest }
+      } catch (error) {
+        if (!isUnsupported(codeOf(error)) && !isRefusal(error)) throw error
+        return { count: 0, isOurTurn: false, pages: 0 }
+      }
     },
   }
 }

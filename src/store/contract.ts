@@ -1,17 +1,13 @@
-// The contract with express-session: one short method per verb, each with a callback or, without one, a
-// promise. Must not know how a session is stored.
+// What the store promises: its public methods with their meaning and their errors. Types and nothing else.
 
-import type { Session, SessionData, Store } from 'express-session'
-import type { Options } from './options.ts'
-import { type Callback, deliver, type Work } from './outcome.ts'
-import type { Entry } from './session/entries.ts'
-import { Sessions } from './sessions.ts'
-import { parseOptions, type Settings } from './settings/settings.ts'
-
-type Request = Parameters<Store['createSession']>[0]
+import type { SessionData, Store } from 'express-session'
+import type { Options } from '../options.ts'
+import type { Entry } from '../session/entries.ts'
+import type { Callback } from './outcome.ts'
 
 /**
- * Every method returns a promise if it gets no callback. A callback is called exactly once.
+ * `entries`, `createTable` and `close` take no callback. The other methods return a promise if they get none.
+ * A callback is called exactly once.
  *
  * Every method but `close` can fail with:
  *
@@ -122,86 +118,3 @@ export interface PostgresStore extends Store {
 }
 
 export type PostgresStoreClass = new (options?: Options) => PostgresStore
-
-/** @param Base the `Store` class of express-session, which is known only at run time */
-export function storeClass(Base: new () => Store): PostgresStoreClass {
-  return class PostgresStore extends (Base as new (options: Options) => Store) {
-    readonly #sessions: Sessions
-    readonly #errorLog: Settings['errorLog']
-
-    constructor(options: Options = {}) {
-      super(options)
-      const settings = parseOptions(options)
-      this.#sessions = new Sessions(settings)
-      this.#errorLog = settings.errorLog
-    }
-
-    override get(sid: string, callback?: Callback<SessionData | null>): any {
-      return this.#deliver('get', (...callbacks) => this.#sessions.get(sid, ...callbacks), callback)
-    }
-
-    override set(sid: string, session: SessionData, callback?: Callback): any {
-      return this.#deliver('set', this.#sessions.set(sid, session), callback)
-    }
-
-    override touch(sid: string, session: SessionData, callback?: Callback): any {
-      return this.#deliver('touch', this.#sessions.touch(sid, session), callback)
-    }
-
-    override destroy(sid: string, callback?: Callback): any {
-      return this.#deliver('destroy', this.#sessions.destroy(sid), callback)
-    }
-
-    override all(callback?: Callback<SessionData[]>): any {
-      return this.#deliver('all', this.#sessions.all(), callback)
-    }
-
-    override length(callback?: Callback<number>): any {
-      return this.#deliver('length', this.#sessions.length(), callback)
-    }
-
-    ids(callback?: Callback<string[]>): any {
-      return this.#deliver('ids', this.#sessions.ids(), callback)
-    }
-
-    override clear(callback?: Callback): any {
-      return this.#deliver('clear', this.#sessions.clear(), callback)
-    }
-
-    pruneSessions(callback?: Callback<number>): any {
-      return this.#deliver('pruneSessions', this.#sessions.prune(), callback)
-    }
-
-    entries(): AsyncGenerator<Entry, void, undefined> {
-      return this.#sessions.entries()
-    }
-
-    createTable(): Promise<void> {
-      return this.#sessions.createTable()
-    }
-
-    close(): Promise<void> {
-      return this.#sessions.close()
-    }
-
-    [Symbol.asyncDispose](): Promise<void> {
-      return this.#sessions.close()
-    }
-
-    /**
-     * express-session passes what `get` returned, and continues with the result. Both are the same loaded
-     * session.
-     */
-    override createSession(req: Request, session: SessionData): Session & SessionData {
-      const created = super.createSession(req, session)
-      this.#sessions.carry(session, created)
-      return created
-    }
-
-    #deliver<T>(verb: string, work: Work<T>, callback: Callback<T> | undefined): Promise<T> | undefined {
-      return deliver(work, callback, (error) => {
-        this.#errorLog(`\`${verb}\` failed and nobody was waiting for it`, error)
-      })
-    }
-  }
-}

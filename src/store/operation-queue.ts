@@ -1,30 +1,36 @@
 // The queue of all operations on the table, with its limits and with what it has to know of operations,
 // answers and errors. Must not know session objects.
 
-import * as time from './clock.ts'
-import { isAnswer } from './connection/query.ts'
-import { busy, codeOf, rowLocked, type StoreError, timedOut } from './errors.ts'
-import { Batcher } from './queue/batcher.ts'
-import { Queue } from './queue/queue.ts'
-import { followUp } from './session/conflicts.ts'
-import type { Settings } from './settings/settings.ts'
-import { isOfTheStatement, LOCK_NOT_AVAILABLE, STATEMENT_LATE } from './sqlstate.ts'
-import { fold, type Operation } from './table/operations.ts'
-import { type Answer, isHeld } from './table/results.ts'
-import type { Table } from './table/table.ts'
+import * as time from '../clock.ts'
+import { isStatementError } from '../connection/query.ts'
+import { busy, codeOf, rowLocked, type StoreError, timedOut } from '../errors.ts'
+import { Batcher } from '../queue/batcher.ts'
+import { Queue } from '../queue/queue.ts'
+import { followUp } from '../session/conflicts.ts'
+import type { Settings } from '../settings/settings.ts'
+import { isOfTheStatement, LOCK_NOT_AVAILABLE, STATEMENT_LATE } from '../sqlstate.ts'
+import type { Answer } from '../table/answers.ts'
+import { isHeld } from '../table/changes.ts'
+import { fold, type Operation } from '../table/operations.ts'
+import type { Table } from '../table/table.ts'
 
 export type OperationQueue = Queue<Operation, Answer>
 
-// After a pause of this length an operation is sent again whose row was locked.
+// After a pause of this length an operation is sent again whose row was held.
 const HELD_PAUSE_MS = 25
 
 const isRead = (op: Operation) => op.verb === 'get'
 
-/**
- * @param usualLength of a session's text, in characters: a get has the size of its answer, which is not known
- *   before
- */
-export function operationQueue(settings: Settings, table: Table, usualLength: () => number): OperationQueue {
+interface Surroundings {
+  /**
+   * Of a session's text, in characters: a get has the size of its answer, which is not known before.
+   */
+  usualLength(): number
+  /** The error for a caller whose operation was never sent. */
+  timedOut(): StoreError
+}
+
+export function operationQueue(settings: Settings, table: Table, surroundings: Surroundings): OperationQueue {
   return new Queue<Operation, Answer>(
     {
       time,
@@ -35,7 +41,7 @@ export function operationQueue(settings: Settings, table: Table, usualLength: ()
       isRead,
       weigh: (op) => ('sess' in op ? op.sess.length : 0),
       fold,
-      timedOut: (held) => (held ? timedOut(rowLocked()) : table.timedOut()),
+      timedOut: (held) => (held ? timedOut(rowLocked()) : surroundings.timedOut()),
       busy,
     },
     (results) =>
@@ -50,11 +56,11 @@ export function operationQueue(settings: Settings, table: Table, usualLength: ()
           heldPauseMs: HELD_PAUSE_MS,
           mayWaitForLocks: settings.max > 1,
           isRead,
-          size: (op) => ('sess' in op ? op.sess.length : isRead(op) ? usualLength() : 0),
+          size: (op) => ('sess' in op ? op.sess.length : isRead(op) ? surroundings.usualLength() : 0),
           run: (batch) =>
             table.run(batch).catch((error) => {
-              // A batch that skips locked rows holds operations whose rows were locked before.
-              if (batch.passesOverHeld && codeOf(error) === 'STORE_TIMEOUT') throw timedOut(rowLocked())
+              // A batch that skips held rows has operations whose rows were held before.
+              if (batch.skipsHeld && codeOf(error) === 'STORE_TIMEOUT') throw timedOut(rowLocked())
               throw error
             }),
           followUp: (op, answer) => ('was' in op ? followUp(op, answer, settings) : undefined),
@@ -62,7 +68,7 @@ export function operationQueue(settings: Settings, table: Table, usualLength: ()
             const { code, isFromFunction } = error as StoreError
             // Rows that were not asked for come also of a table in which one sid has two rows.
             if (code === 'STORE_MISMATCH') return true
-            return isAnswer(error) && (isFromFunction === true || !isOfTheStatement(code))
+            return isStatementError(error) && (isFromFunction === true || !isOfTheStatement(code))
           },
           isTooLate: (error) => codeOf(error) === STATEMENT_LATE && !(error as StoreError).isFromFunction,
           isLockTimeout: (error) => codeOf(error) === LOCK_NOT_AVAILABLE,
