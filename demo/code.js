@@ -26,14 +26,16 @@ const linesOf = (name) => readFileSync(files.get(name), 'utf8').trimEnd().split(
 
 /**
  * @param {string} words of the link
- * @param {string} name
- * @param {string} [text] the first line that holds it is where the link leads to
+ * @param {string} place a file, or a folder
+ * @param {string} text the first line there that holds it is where the link leads to
  * @throws if there is no such line
  */
-export function codeLink(words, name, text = '') {
-  const line = linesOf(name).findIndex((each) => each.includes(text))
-  if (line < 0) throw new Error(`${name} has no line with: ${text}`)
-  return html`<a href="/code/${name}#L${line + 1}">${words}</a>`
+export function codeLink(words, place, text) {
+  for (const name of files.keys()) {
+    const line = name.startsWith(place) ? linesOf(name).findIndex((each) => each.includes(text)) : -1
+    if (line >= 0) return html`<a href="/code/${name}#L${line + 1}">${words}</a>`
+  }
+  throw new Error(`${place} has no line with: ${text}`)
 }
 
 /** @returns {string | undefined} the page, if there is such a file */

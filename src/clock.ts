@@ -7,8 +7,10 @@ import { AsyncResource } from 'node:async_hooks'
 import { performance } from 'node:perf_hooks'
 import { clearImmediate, clearTimeout, setImmediate, setTimeout } from 'node:timers'
 
+type RealTimers = Pick<typeof globalThis, 'setTimeout' | 'clearTimeout' | 'setImmediate' | 'clearImmediate'>
+
 /** Captured when the module loads: tests replace the global ones by fakes that stand still. */
-export const realTimers = { setTimeout, clearTimeout, setImmediate, clearImmediate }
+export const realTimers: RealTimers = { setTimeout, clearTimeout, setImmediate, clearImmediate }
 const realNow = performance.now.bind(performance)
 
 // A timer or socket keeps the async context in which it was made, and everything in that context, which would

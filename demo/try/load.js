@@ -20,8 +20,8 @@ sends what comes at the same moment as one statement, so that fifty users share 
 of half a second, with their default pools of 10 and 4 connections.`,
   links: [
     codeLink('this try', 'demo/try/load.js', 'async run'),
-    codeLink('the way to the database', 'demo/load/relay.js'),
-    codeLink('this store', 'src/queue/batcher.ts'),
+    codeLink('the way to the database', 'demo/load/relay.js', 'createServer((client)'),
+    codeLink('this store', 'src/', 'class Batcher'),
     codeLink('connect-pg-simple', 'connect-pg-simple/index.js', 'this.#pool.query(query, params)'),
   ],
 

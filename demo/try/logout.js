@@ -12,7 +12,7 @@ export const logout = {
 brings the session back, or an <code>update</code>, which finds no row.`,
   links: [
     codeLink('this try', 'demo/try/logout.js', 'async run'),
-    codeLink('this store', 'src/sessions.ts', 'A loaded session only updates its row'),
+    codeLink('this store', 'src/', 'A loaded session only updates its row'),
     codeLink('connect-pg-simple', 'connect-pg-simple/index.js', 'ON CONFLICT'),
   ],
 

@@ -16,7 +16,7 @@ export const prune = {
 connect-pg-simple waits for it, that of this store passes over it and leaves it to the next prune.`,
   links: [
     codeLink('this try', 'demo/try/prune.js', 'async run'),
-    codeLink('this store', 'src/table/pruning.ts', 'skip locked'),
+    codeLink('this store', 'src/', 'for update skip locked'),
     codeLink('connect-pg-simple', 'connect-pg-simple/index.js', 'pruneSessions (fn) {'),
   ],
 

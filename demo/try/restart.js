@@ -17,7 +17,7 @@ export const restart = {
 <code>timeout</code>, so that for users the restart is a pause.`,
   links: [
     codeLink('this try', 'demo/try/restart.js', 'async run'),
-    codeLink('this store', 'src/sqlstate.ts', 'export function isTransient'),
+    codeLink('this store', 'src/', 'export function isTransient'),
     codeLink('connect-pg-simple', 'connect-pg-simple/index.js', 'this.#pool.query(query, params)'),
   ],
 

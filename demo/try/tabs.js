@@ -12,7 +12,7 @@ export const tabs = {
 store, and with <code>onConflict: 'merge'</code> this store keeps both.`,
   links: [
     codeLink('this try', 'demo/try/tabs.js', 'async run'),
-    codeLink('this store', 'src/session/merge.ts', 'export function merge'),
+    codeLink('this store', 'src/', 'export function merge'),
     codeLink('connect-pg-simple', 'connect-pg-simple/index.js', 'ON CONFLICT'),
   ],
 

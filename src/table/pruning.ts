@@ -11,21 +11,34 @@ export type Pruning = 'prune' | 'prunePlain' | 'pruneNext' | 'prunePages' | 'pru
 const PRUNE_LOCK = 1_936_028_531
 
 /** What a row of `prune` or `prunePlain` says. */
-export const prunedOf = ([found, deleted, latest, kept]: Columns) => ({
+export interface Pruned {
+  found: number
+  deleted: number
+  /** The latest expiry among the rows found; null if there is none. */
+  latest: Columns[number]
+  /** How many rows with that expiry were kept, as by a trigger. */
+  kept: number
+}
+
+export const prunedOf = ([found, deleted, latest, kept]: Columns): Pruned => ({
   found: Number(found),
   deleted: Number(deleted),
-  /** The latest expiry among the rows found; null if there is none. */
-  latest,
-  /** How many rows with that expiry were kept, as by a trigger. */
+  latest: latest as Columns[number],
   kept: Number(kept),
 })
 
 /** What a row of `prunePages` or `prunePagesUnlocked` says. */
-export const prunedPagesOf = ([deleted, isOurTurn, pages]: Columns) => ({
-  deleted: Number(deleted),
+export interface PrunedPages {
+  deleted: number
   /** Whether this process got the advisory lock. */
-  isOurTurn: isOurTurn === 'true',
+  isOurTurn: boolean
   /** How many the table has; 0 if it cannot be read by pages: before PostgreSQL 14, or if partitioned. */
+  pages: number
+}
+
+export const prunedPagesOf = ([deleted, isOurTurn, pages]: Columns): PrunedPages => ({
+  deleted: Number(deleted),
+  isOurTurn: isOurTurn === 'true',
   pages: Number(pages),
 })
 
