@@ -35,6 +35,7 @@ export async function openDatabase() {
   })
   const close = async () => {
     if (!isOwn) await sql.unsafe(`drop schema if exists ${schema} cascade`)
+    // Also its connection that listens.
     await sql.end({ timeout: 1 })
     await server.stop()
   }

@@ -37,7 +37,7 @@ export async function openStage(/** @type {import('./database.js').Database} */ 
   const rows = new Map()
   const allRows = () => /** @type {[string, unknown]} */ (['rows', tableRows(rows)])
   const live = new Live(allRows)
-  const watched = await watch(database, rows, {
+  await watch(database, rows, {
     changed: (row) => live.send('row', { id: row.id, verb: row.verb, html: tableRow(row) }),
     reloaded: () => live.send(...allRows()),
   })
@@ -67,7 +67,6 @@ export async function openStage(/** @type {import('./database.js').Database} */ 
     },
     async close() {
       clearInterval(counting)
-      await watched.close()
       await loading?.then(
         ({ close }) => close(),
         () => {},

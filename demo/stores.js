@@ -1,4 +1,4 @@
-// The stores that are shown beside each other, with their defaults, on one table. Must not know what they are used for.
+// The stores that are shown beside each other, on one table. Must not know what they are used for.
 
 import connectPgSimple from 'connect-pg-simple'
 import connectPostgresSimple from 'connect-postgres-simple'
@@ -24,6 +24,11 @@ export function connectionName(/** @type {Kind} */ kind, schema) {
 export function openStore(kind, { url, schema, table = 'session' }) {
   const application_name = connectionName(kind, schema)
   // Nobody prunes by a timer, so that rows go only when somebody is seen to delete them.
+  // Every touch is sent, as by connect-pg-simple, so that both do the same and a touch is seen.
+  const ours = {
+    touchInterval: 0,
+    ...(kind === 'merging' && { onConflict: /** @type {'merge'} */ ('merge') }),
+  }
   const options = { schemaName: schema, tableName: table, pruneSessionInterval: /** @type {false} */ (false) }
   if (kind === 'before') {
     const pool = new pg.Pool({ connectionString: url, application_name })
@@ -37,7 +42,7 @@ export function openStore(kind, { url, schema, table = 'session' }) {
     ...options,
     // It would tell the terminal of each restart of PostgreSQL.
     errorLog() {},
-    ...(kind === 'merging' && { onConflict: /** @type {'merge'} */ ('merge') }),
+    ...ours,
   })
   return {
     store,

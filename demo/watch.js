@@ -57,8 +57,7 @@ export async function watch({ sql, schema }, rows, on) {
     else rows.set(row.id, row)
     on.changed(row)
   }
-  const listening = await sql.listen(schema, heard, () => void reload().catch(() => {}))
-  return { close: () => listening.unlisten() }
+  await sql.listen(schema, heard, () => void reload().catch(() => {}))
 }
 
 /** Who wrote a row before the connection was lost. */

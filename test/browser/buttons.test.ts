@@ -10,7 +10,7 @@ import { AFTER, BEFORE, demoInBrowser, logIn, shows } from './demo.ts'
 // Readable, as the server is another user.
 const folder = mkdtempSync(join(tmpdir(), 'demo-buttons-'))
 chmodSync(folder, 0o755)
-const { test, ends } = await demoInBrowser('buttons', { DATABASE_URL: '', TMPDIR: folder })
+const { test, ends } = await demoInBrowser('buttons', { folder })
 
 /** Presses the button of a try, and waits for what comes of it. @returns in words, and whether it is marked good */
 async function outcomes(page: Page, id: string): Promise<{ store: string; says: string; good: boolean }[]> {

@@ -4,6 +4,7 @@
 import { fileURLToPath } from 'node:url'
 import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { noChromium, openChromium } from '../support/chromium.ts'
+import { type Database, database } from '../support/database.ts'
 import { program } from '../support/processes.ts'
 import { promises } from '../support/promise.ts'
 
@@ -17,9 +18,14 @@ export interface Window {
   context: BrowserContext
 }
 
-/** @param env of the demo */
-export async function demoInBrowser(kind: string, env: NodeJS.ProcessEnv = {}) {
+/**
+ * @param where the demo works: on a server of its own with files in a folder, or in a database of the tests' server,
+ *   which is dropped at the end
+ */
+export async function demoInBrowser(kind: string, where: { folder: string } | { database: string }) {
   const test = promises(kind)
+  const given = 'database' in where && !noChromium ? await database(where.database) : undefined
+  const env = 'folder' in where ? { DATABASE_URL: '', TMPDIR: where.folder } : { DATABASE_URL: given?.url }
   const demo = noChromium ? undefined : program(process.execPath, [main, '--port', '0'], env)
   const [browser, printed] = demo ? await Promise.all([openChromium(), demo.printed(/http:\S+/)]) : []
   const url = printed?.[0] ?? ''
@@ -35,7 +41,7 @@ export async function demoInBrowser(kind: string, env: NodeJS.ProcessEnv = {}) {
 
   return {
     url,
-    browser,
+    sql: given?.sql as Database['sql'],
     pid: demo?.child.pid,
     open,
     test(promise: string, show: (window: Window) => Promise<void>, options?: BrowserContextOptions): void {
@@ -52,8 +58,8 @@ export async function demoInBrowser(kind: string, env: NodeJS.ProcessEnv = {}) {
         { seconds: 2 * PATIENCE_SECONDS, skip: noChromium },
       )
     },
-    /** At the end of each file. `andThen` looks at what is left. */
-    ends(promise: string, andThen: () => Promise<void> | void): void {
+    /** At the end of each file. `andThen` looks at what is left. No connection to the database is. */
+    ends(promise: string, andThen: () => Promise<void> | void = () => {}): void {
       test(
         promise,
         async () => {
@@ -62,6 +68,7 @@ export async function demoInBrowser(kind: string, env: NodeJS.ProcessEnv = {}) {
           const { code, signal, output } = (await demo?.ended()) ?? {}
           if (code !== 0 || signal !== null) throw new Error(`ended with ${code ?? signal}:\n${output}`)
           await andThen()
+          await given?.drop()
         },
         { skip: noChromium },
       )

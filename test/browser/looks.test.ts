@@ -3,11 +3,9 @@
 import assert from 'node:assert/strict'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
-import { database } from '../support/database.ts'
 import { AFTER, BEFORE, demoInBrowser, logIn, shows } from './demo.ts'
 
-const { url: databaseUrl, drop } = await database('demo_looks')
-const { test, ends, url } = await demoInBrowser('looks', { DATABASE_URL: databaseUrl })
+const { test, ends, url } = await demoInBrowser('looks', { database: 'demo_looks' })
 
 /** What axe-core finds wrong. */
 async function faults(page: Page): Promise<string[]> {
@@ -108,4 +106,4 @@ test('each panel says what is seen, and its links lead to lines of code', async 
   assert.equal(outside.status(), 404)
 })
 
-ends('Ctrl-C closes every connection to the database', drop)
+ends('Ctrl-C closes every connection to the database')

@@ -7,12 +7,10 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import type { BrowserContext } from 'playwright-core'
 import { certificate } from '../support/certificate.ts'
-import { database } from '../support/database.ts'
 import { AFTER, BEFORE, demoInBrowser, logIn, shows } from './demo.ts'
 
-const { url: databaseUrl, sql, drop } = await database('demo_sessions')
-const { test, ends, open, url, pid } = await demoInBrowser('sessions in a browser', {
-  DATABASE_URL: databaseUrl,
+const { test, ends, open, url, sql, pid } = await demoInBrowser('sessions in a browser', {
+  database: 'demo_sessions',
 })
 const table = `connect_postgres_simple_demo_${pid}.session`
 
@@ -203,5 +201,4 @@ test('a server that is not the demo’s is not restarted: only connections of th
 ends('Ctrl-C leaves nothing behind in a database that was there before', async () => {
   const left = await sql`select nspname from pg_namespace where nspname like 'connect_postgres_simple_demo%'`
   assert.deepEqual([...left], [])
-  await drop()
 })
