@@ -94,7 +94,7 @@ export function tableRow({ id, user, bytes, expires, verb, by }) {
 
 /** As public/page.js counts it down. */
 function timeLeft(expires) {
-  const seconds = Math.round(expires - Date.now() / 1000)
+  const seconds = Math.floor(expires - Date.now() / 1000)
   if (seconds <= 0) return 'expired'
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
 }

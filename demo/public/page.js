@@ -39,7 +39,7 @@ function decorate() {
 
 function countDown() {
   for (const time of document.querySelectorAll('time')) {
-    const seconds = Math.round(Number(time.dataset.expires) - Date.now() / 1000)
+    const seconds = Math.floor(Number(time.dataset.expires) - Date.now() / 1000)
     const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
     time.textContent = seconds > 0 ? text : 'expired'
   }

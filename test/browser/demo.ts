@@ -8,7 +8,7 @@ import { type Database, database } from '../support/database.ts'
 import { program } from '../support/processes.ts'
 import { promises } from '../support/promise.ts'
 
-const main = fileURLToPath(new URL('../../demo/main.js', import.meta.url))
+export const main = fileURLToPath(new URL('../../demo/main.js', import.meta.url))
 
 /** How long a state is waited for. Far longer than it takes, as the machine may be busy. */
 const PATIENCE_SECONDS = 60
