@@ -1,5 +1,5 @@
-// The app as an Express app: the page, both services, the tries, the events, the code. Must not know how a try or a store
-// works.
+// The app as an Express app: the page, both services, the tries, the events, the code. Must not know how a
+// try or a store works.
 
 import { fileURLToPath } from 'node:url'
 import express from 'express'

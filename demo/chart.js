@@ -6,8 +6,9 @@ const WIDTH = 100
 const HEIGHT = 100
 
 /**
- * @param {{ title: string, unit: string, slots: number, lines: { kind: string, label: string, values: number[] }[] }} of
+ * @param {{ title: string, unit: string, slots: number, lines: Line[] }} of
  *   `slots`: how many values there will be
+ * @typedef {{ kind: string, label: string, values: number[] }} Line
  */
 export function chart({ title, unit, slots, lines }) {
   const top = roundUp(Math.max(1, ...lines.flatMap(({ values }) => values)))

@@ -1,5 +1,5 @@
-// The source of the demo and of both stores, as pages with numbered lines, and links to lines of it. Promises that nothing
-// else can be read.
+// The source of the demo and of both stores, as pages with numbered lines, and links to lines of it. Promises
+// that nothing else can be read.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

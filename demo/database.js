@@ -1,5 +1,6 @@
-// The database of the demo: a schema of its own with two tables as table.sql makes them, in the server of DATABASE_URL
-// or in one that it starts. Promises that nothing of it is left after close(). Must not know what the tables are for.
+// The database of the demo: a schema of its own with two tables as table.sql makes them, in the server of
+// DATABASE_URL or in one that it starts. Promises that nothing of it is left after close(). Must not know
+// what the tables are for.
 
 import connectPostgresSimple from 'connect-postgres-simple'
 import session from 'express-session'

@@ -1,4 +1,5 @@
-// HTML as a tagged template. Promises that every value is escaped, but for what this template has made itself.
+// HTML as a tagged template. Promises that every value is escaped, but for what this template has made
+// itself.
 
 class Markup {
   constructor(text) {

@@ -1,4 +1,5 @@
-// Listens on this machine only, at the port or, where it is taken, at the next one that is free. Knows nothing of the app.
+// Listens on this machine only, at the port or, where it is taken, at the next one that is free. Knows
+// nothing of the app.
 
 import { createServer } from 'node:http'
 

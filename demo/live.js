@@ -1,5 +1,5 @@
-// Server-sent events to every window that shows the page. Promises that a window that comes late, or comes back, gets
-// the latest of everything. Must not know what is shown.
+// Server-sent events to every window that shows the page. Promises that a window that comes late, or comes
+// back, gets the latest of everything. Must not know what is shown.
 
 export class Live {
   #windows = new Set()

@@ -1,5 +1,5 @@
-// `npm run demo`: starts the demo, prints its one URL, and takes everything away again on Ctrl-C. Must not know what
-// is shown. `--port` and DATABASE_URL say where, else it is port 3000 and a PostgreSQL of its own.
+// `npm run demo`: starts the demo, prints its one URL, and takes everything away again on Ctrl-C. Must not
+// know what is shown. `--port` and DATABASE_URL say where, else it is port 3000 and a PostgreSQL of its own.
 
 import { parseArgs } from 'node:util'
 import { demoApp } from './app.js'
@@ -7,7 +7,8 @@ import { openDatabase } from './database.js'
 import { listen } from './listen.js'
 import { openStage } from './stage.js'
 
-// How to undo what has been done, in this order from its end. Known before anything is done, as Ctrl-C can come at once.
+// How to undo what has been done, in this order from its end. Known before anything is done, as Ctrl-C can
+// come at once.
 let opening
 const undo = [async () => (await opening)?.close()]
 let stopping

@@ -35,8 +35,8 @@ export function page({ panels: [before, after], tries, rows, own, live, link }) 
 <body>
 <header>
 <h1>Two session stores, one table</h1>
-<p>Two Express services of one company. One still keeps its sessions with connect-pg-simple, the other has moved to
-connect-postgres-simple. <strong>Log in at one, and you are logged in at the other.</strong></p>
+<p>Two Express services of one company. One still keeps its sessions with connect-pg-simple, the other has
+moved to connect-postgres-simple. <strong>Log in at one, and you are logged in at the other.</strong></p>
 </header>
 <main data-own="${own}">
 <div class="services">
@@ -45,7 +45,8 @@ ${table(rows, link)}
 ${panel('after', after, live)}
 </div>
 <h2>What differs</h2>
-<p class="lead">Each button does the same to both stores, with users of its own, over HTTP. Watch their rows above.</p>
+<p class="lead">Each button does the same to both stores, with users of its own, over HTTP.
+Watch their rows above.</p>
 <div class="tries">${tries.map((each) => tryCard(each, live))}</div>
 </main>
 <footer><p>No request leaves this machine. Reload the page if you have no JavaScript.</p></footer>
@@ -86,7 +87,8 @@ export const tableRows = (rows) => html`${[...rows.values()].reverse().map(table
 /** @param {import('./watch.js').Row} row */
 export function tableRow({ id, user, bytes, expires, verb, by }) {
   const kind = { 'connect-pg-simple': 'before', 'connect-postgres-simple': 'after' }[by] ?? 'other'
-  return html`<tr id="row-${id}" class="${verb} ${kind}"><td><code>${id.slice(0, 6)}</code><span class="you">you</span></td>
+  return html`<tr id="row-${id}" class="${verb} ${kind}">
+<td><code>${id.slice(0, 6)}</code><span class="you">you</span></td>
 <td class="user">${user ?? '–'}</td><td class="number">${bytes} B</td>
 <td class="number"><time data-expires="${expires}">${timeLeft(expires)}</time></td>
 <td>${verb} by <span class="by ${kind}">${LABELS[kind] ?? by}</span></td></tr>`

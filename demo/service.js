@@ -1,5 +1,5 @@
-// A small Express service that knows who is logged in, on whatever store it is given. Its routes are relative, as it may
-// be mounted anywhere, and its forms lead back to the page that shows it.
+// A small Express service that knows who is logged in, on whatever store it is given. Its routes are
+// relative, as it may be mounted anywhere, and its forms lead back to the page that shows it.
 
 import express from 'express'
 import session from 'express-session'

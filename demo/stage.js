@@ -1,4 +1,5 @@
-// What the page shows and what a try can use: the stores, the live table, the windows that watch. Must not know HTTP.
+// What the page shows and what a try can use: the stores, the live table, the windows that watch. Must not
+// know HTTP.
 
 import { count, counters } from './counters.js'
 import { Live } from './live.js'

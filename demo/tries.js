@@ -1,5 +1,5 @@
-// Everything that can be tried, and running it: one at a time, as one that restarts the server would disturb the others.
-// Promises that what comes of it is shown in every window, also a failure.
+// Everything that can be tried, and running it: one at a time, as one that restarts the server would disturb
+// the others. Promises that what comes of it is shown in every window, also a failure.
 
 import { html } from './html.js'
 import { LABELS } from './labels.js'

@@ -41,7 +41,7 @@ export class Visitor {
 
   /**
    * Begins a slow request. Resolves when the service is at work on it, and so has loaded the session.
-   * @returns {Promise<(fields: Record<string, string>) => Promise<void>>} brings it to its end: it saves these
+   * @returns {Promise<(fields: Record<string, string>) => Promise<void>>} ends it: it saves these
    */
   slowRequest() {
     return new Promise((resolve, reject) => {

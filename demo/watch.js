@@ -1,5 +1,6 @@
-// The rows of the table as they come, change and go, told by the database itself: a trigger notifies of each write, with
-// the name of the connection that wrote. Promises that no sid leaves this file whole. Must not know how rows are shown.
+// The rows of the table as they come, change and go, told by the database itself: a trigger notifies of each
+// write, with the name of the connection that wrote. Promises that no sid leaves this file whole. Must not
+// know how rows are shown.
 
 /**
  * @typedef Row

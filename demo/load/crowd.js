@@ -1,5 +1,5 @@
-// Users who all ask at once, each again as soon as it has its answer, over a connection of its own. Speaks as little
-// HTTP as will do: a client that is as busy as the service would be what is measured.
+// Users who all ask at once, each again as soon as it has its answer, over a connection of its own. Speaks as
+// little HTTP as will do: a client that is as busy as the service would be what is measured.
 
 import { connect } from 'node:net'
 

@@ -1,5 +1,5 @@
-// Both services for the tries under load: each in a thread of its own, on a table of its own that nobody watches, with the
-// database as far away as in a data centre. Must not know what is tried.
+// Both services for the tries under load: each in a thread of its own, on a table of its own that nobody
+// watches, with the database as far away as in a data centre. Must not know what is tried.
 
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
@@ -10,8 +10,10 @@ const DELAY_MS = 2
 export const USERS = 50
 
 /**
+ * @typedef {{ url: string, cookies: string[] }} Service one cookie for each user, who is logged in
+ *
  * @typedef Load
- * @property {Record<'before' | 'after', { url: string, cookies: string[] }>} services with users who are logged in
+ * @property {Record<'before' | 'after', Service>} services
  * @property {number} roundTripMs to the database and back, as measured
  * @property {() => Promise<void>} close
  */

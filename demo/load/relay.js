@@ -1,5 +1,6 @@
-// Puts the database further away: forwards TCP connections, and holds what comes back for so many milliseconds. Knows
-// nothing of what it forwards. Runs as a worker thread, so that a busy service does not slow it down.
+// Puts the database further away: forwards TCP connections, and holds what comes back for so many
+// milliseconds. Knows nothing of what it forwards. Runs as a worker thread, so that a busy service does not
+// slow it down.
 
 import { connect, createServer } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'

@@ -1,5 +1,5 @@
-// What the page does in a browser: shows what the server tells it, counts down, and presses a try's button without leaving
-// the page. Everything that is shown is HTML of the server.
+// What the page does in a browser: shows what the server tells it, counts down, and presses a try's button
+// without leaving the page. Everything that is shown is HTML of the server.
 
 const main = /** @type {HTMLElement} */ (document.querySelector('main'))
 const rows = /** @type {HTMLElement} */ (document.getElementById('rows'))

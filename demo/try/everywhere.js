@@ -10,8 +10,8 @@ export const everywhere = {
   id: 'everywhere',
   title: 'Log out everywhere',
   button: 'Log Kim out everywhere',
-  says: html`Kim uses three devices and has lost one of them: connect-pg-simple can end only the session at hand, this
-store ends all sessions of a user in one statement.`,
+  says: html`Kim uses three devices and has lost one of them: connect-pg-simple can end only the session at
+hand, this store ends all sessions of a user in one statement.`,
   links: [
     codeLink('this try', 'demo/try/everywhere.js', 'async run'),
     codeLink('this store', 'demo/devices.js', 'export async function'),

@@ -8,8 +8,8 @@ export const logout = {
   id: 'logout',
   title: 'Log out during a slow request',
   button: 'Log Lou out',
-  says: html`An upload ends after its user has logged out in another tab: its late save is an <code>insert</code>, which
-brings the session back, or an <code>update</code>, which finds no row.`,
+  says: html`An upload ends after its user has logged out in another tab: its late save is an
+<code>insert</code>, which brings the session back, or an <code>update</code>, which finds no row.`,
   links: [
     codeLink('this try', 'demo/try/logout.js', 'async run'),
     codeLink('this store', 'src/', 'A loaded session only updates its row'),

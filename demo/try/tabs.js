@@ -8,8 +8,8 @@ export const tabs = {
   id: 'tabs',
   title: 'Two tabs save at once',
   button: 'Save in two tabs',
-  says: html`Two tabs that had loaded the same session save different keys: by default the last save wins in either
-store, and with <code>onConflict: 'merge'</code> this store keeps both.`,
+  says: html`Two tabs that had loaded the same session save different keys: by default the last save wins in
+either store, and with <code>onConflict: 'merge'</code> this store keeps both.`,
   links: [
     codeLink('this try', 'demo/try/tabs.js', 'async run'),
     codeLink('this store', 'src/', 'export function merge'),

@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'demo-buttons-'))
 chmodSync(folder, 0o755)
 const { test, ends } = await demoInBrowser('buttons', { folder })
 
-/** Presses the button of a try, and waits for what comes of it. @returns in words, and whether it is marked good */
+/** Presses the button of a try, and waits for what comes of it: words for each store, marked good or not. */
 async function outcomes(page: Page, id: string): Promise<{ store: string; says: string; good: boolean }[]> {
   await page.click(`#${id}-button`)
   const lines = page.locator(`#${id}-outcome li`)
@@ -43,7 +43,7 @@ test('who logs in at one service is logged in at the other, counts on at both, a
   await shows(page, { [BEFORE]: 'Nobody is logged in', [AFTER]: 'Nobody is logged in' })
 })
 
-test('a logout during a slow request: with connect-pg-simple the user comes back, with this store not', async ({
+test('a logout during a slow request: with connect-pg-simple the user comes back, here not', async ({
   page,
 }) => {
   assert.deepEqual(await outcomes(page, 'logout'), [
@@ -103,7 +103,7 @@ test('fifty users at once draw a chart of each store’s requests and of their p
   await lines.first().waitFor()
   for (const text of await lines.allInnerTexts())
     assert.match(text, /[\d,]+ requests a second; 99 of 100 within \d+ ms\./)
-  for (const name of ['Requests', '99 of 100 answered within']) {
+  for (const name of ['Requests', '99 of 100 within']) {
     const chart = page.getByRole('img', { name })
     assert.match(
       (await chart.getAttribute('aria-label')) ?? '',

@@ -1,5 +1,5 @@
-// The demo, started as a user starts it, and tests that look at it in Debian's chromium. Without chromium they are skipped
-// and say so. Knows nothing of what the demo shows.
+// The demo, started as a user starts it, and tests that look at it in Debian's chromium. Without chromium
+// they are skipped and say so. Knows nothing of what the demo shows.
 
 import { fileURLToPath } from 'node:url'
 import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
@@ -19,8 +19,8 @@ export interface Window {
 }
 
 /**
- * @param where the demo works: on a server of its own with files in a folder, or in a database of the tests' server,
- *   which is dropped at the end
+ * @param where the demo works: on a server of its own with files in a folder, or in a database of the tests'
+ *   server, which is dropped at the end
  */
 export async function demoInBrowser(kind: string, where: { folder: string } | { database: string }) {
   const test = promises(kind)

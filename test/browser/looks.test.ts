@@ -1,4 +1,5 @@
-// How the page looks and can be used: wide and narrow, light and dark, by keyboard, with reduced motion, by axe-core.
+// How the page looks and can be used: wide and narrow, light and dark, by keyboard, with reduced motion, by
+// axe-core.
 
 import assert from 'node:assert/strict'
 import axe from 'axe-core'

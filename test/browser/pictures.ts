@@ -1,5 +1,5 @@
-// `npm run pictures`: takes README's pictures of the demo, light and dark, after its buttons were pressed. For a
-// quiet machine, as they show figures.
+// `npm run pictures`: takes README's pictures of the demo, light and dark, after its buttons were pressed.
+// For a quiet machine, as they show figures.
 
 import { writeFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
@@ -17,7 +17,8 @@ async function write(browser: Browser, name: string, png: Buffer): Promise<void>
     const image = new Image()
     image.src = '${url}'
     await image.decode()
-    const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height })
+    const canvas = document.createElement('canvas')
+    Object.assign(canvas, { width: image.width, height: image.height })
     canvas.getContext('2d').drawImage(image, 0, 0)
     return canvas.toDataURL('image/webp', 0.85)
   })()`)) as string

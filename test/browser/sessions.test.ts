@@ -1,5 +1,5 @@
-// What only a browser shows of sessions: cookies, tabs, windows, the back button, other sites. On the server of the tests,
-// which the demo is given as DATABASE_URL.
+// What only a browser shows of sessions: cookies, tabs, windows, the back button, other sites. On the server
+// of the tests, which the demo is given as DATABASE_URL.
 
 import assert from 'node:assert/strict'
 import { createServer, type RequestListener, request } from 'node:http'
@@ -149,7 +149,7 @@ test('two tabs share the session: what one does is seen by the other without a r
   await shows(page, { [BEFORE]: 'Nobody is logged in', [AFTER]: 'Nobody is logged in' })
 })
 
-test('a logout everywhere is seen by the window of another browser without a reload, and by nobody else', async ({
+test('a logout everywhere is seen by the window of another browser at once, and by nobody else', async ({
   page,
 }) => {
   const phone = await open()
@@ -165,7 +165,7 @@ test('a logout everywhere is seen by the window of another browser without a rel
   for (const { context } of [phone, bob]) await context.close()
 })
 
-test('the table shows rows that come, are touched and go, with what is left of their lives, but no sid', async ({
+test('the table shows rows that come, are touched and go, and how long each will live, but no sid', async ({
   page,
   context,
 }) => {

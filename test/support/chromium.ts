@@ -1,4 +1,5 @@
-// Debian's chromium, or another one that is installed, driven by playwright-core. Knows nothing of the pages that it shows.
+// Debian's chromium, or another one that is installed, driven by playwright-core. Knows nothing of the pages
+// that it shows.
 
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
