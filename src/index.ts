@@ -7,7 +7,9 @@ import { storeClass } from './store/store.ts'
 export type { ConObject, Options, Serializer } from './options.ts'
 export type { Entry } from './session/entries.ts'
 export type { PostgresStore, PostgresStoreClass } from './store/contract.ts'
+export type { Health } from './store/health.ts'
 export type { Callback } from './store/outcome.ts'
+export type { Stats } from './store/stats.ts'
 
 interface WithStore {
   Store: abstract new (...options: any[]) => any

@@ -1,5 +1,5 @@
-// Checks the instance given as `postgres`, and says what its options look like. Promises to leave it as it is.
-// Must not know what it is used for.
+// Checks the instance given as `postgres`, and says what its options look like. Promises to leave it as it
+// is. Must not know what it is used for.
 
 import type { Sql } from 'postgres'
 

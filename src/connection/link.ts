@@ -9,7 +9,8 @@
 import { Socket } from 'node:net'
 import postgres, { type Sql } from 'postgres'
 import { startTimer, stopTimer } from '../clock.ts'
-import { ConnectionError, noPassword } from '../errors.ts'
+import { addressOf, ConnectionError, noPassword, type Server, withoutData } from '../errors.ts'
+import { connects, traced } from '../tracing/channels.ts'
 import { agrees, encrypted, once, secured } from './encryption.ts'
 import type { DriverOptions } from './instance.ts'
 import { type Columns, execute, greet, type Parameters, timeLeft } from './query.ts'
@@ -78,7 +79,7 @@ export class Link {
       const loginMs = this.#options['connect_timeout'] * 1000
       this.#loginTimer = startTimer(() => this.giveUp(late), loginMs).unref()
       try {
-        this.#aheadMs = await greet(this.#sql, until, giveUp)
+        this.#aheadMs = await this.#login(until, giveUp)
       } finally {
         stopTimer(this.#loginTimer)
       }
@@ -89,6 +90,16 @@ export class Link {
       const { code } = error as { code?: unknown }
       if (!String(code).startsWith('ERR_SSL_')) throw error
       throw new ConnectionError('CONNECTION_CLOSED', `The encrypted connection broke [${code}]`)
+    })
+  }
+
+  #login(until: number, giveUp: () => void): Promise<number> {
+    const { path, host, port, database } = this.#options
+    const server: Server = { path, host: host[0] as string, port: port[0] as number, database }
+    return traced(connects, {
+      describe: () => ({ server: addressOf(server) }),
+      work: () => greet(this.#sql, until, giveUp),
+      tellable: (error) => withoutData(error, server),
     })
   }
 

@@ -1,6 +1,6 @@
-// Runs statements on a connection of the store's own, which it opens when needed. Promises that each statement
-// ends by its deadline, and that none is sent on a connection that is known or likely to be lost. Must not
-// know the statements.
+// Runs statements on a connection of the store's own, which it opens when needed. Promises that each
+// statement ends by its deadline, and that none is sent on a connection that is known or likely to be lost.
+// Must not know the statements.
 
 import { startTimer, stopTimer } from '../clock.ts'
 import { ConnectionError, type Server } from '../errors.ts'
@@ -11,6 +11,7 @@ import { type Columns, isStatementError, type Parameters } from './query.ts'
 
 export class OwnClient implements Client {
   readonly #options: DriverOptions
+  readonly #onOpen: () => void
   #link: Link | undefined
   /** Which of the hosts is tried next. */
   #host = 0
@@ -21,8 +22,10 @@ export class OwnClient implements Client {
   #usedAt = 0
   #idle: NodeJS.Timeout | undefined
 
-  constructor(options: DriverOptions) {
+  /** @param onOpen is called when it has logged in, each time */
+  constructor(options: DriverOptions, onOpen: () => void) {
     this.#options = options
+    this.#onOpen = onOpen
   }
 
   get server(): Server {
@@ -49,6 +52,7 @@ export class OwnClient implements Client {
     if (Date.now() > this.#retireAt) await this.end()
     this.#link ??= this.#openLink()
     const link = this.#link
+    const { wasOpen } = link
     try {
       return await link.query(text, parameters, until, effectUntil)
     } catch (error) {
@@ -64,6 +68,7 @@ export class OwnClient implements Client {
       throw error
     } finally {
       if (link.wasOpen) this.#refusals = 0
+      if (link.wasOpen && !wasOpen) this.#onOpen()
       this.#usedAt = Date.now()
       this.#idle = startTimer(() => void this.end(), this.#idleMs).unref()
     }

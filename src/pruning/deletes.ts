@@ -1,12 +1,12 @@
 // Deletes expired rows, a batch at a time, by the statements of the table. Promises that a refused row or a
-// missing feature of the server is an answer, not an error. Must not know when batches are deleted, nor how
+// missing feature of the server is a result, not an error. Must not know when batches are deleted, nor how
 // many.
 
 import { now } from '../clock.ts'
 import { type Columns, isStatementError } from '../connection/query.ts'
 import { codeOf } from '../errors.ts'
 import { isOfARow, isUnsupported, LOCK_NOT_AVAILABLE } from '../sqlstate.ts'
-import { prunedOf, prunedPagesOf } from '../table/pruning.ts'
+import type { PrunedBatch, PrunedPages } from '../table/pruning.ts'
 import type { Table, ValuesByName } from '../table/table.ts'
 import type { Deletes } from './prune.ts'
 
@@ -17,26 +17,26 @@ export function deletes(table: Table): Deletes {
   /** Whether the server has turned out to lack advisory locks. */
   let isPlain = false
 
-  async function batch(values: ValuesByName): Promise<Columns[]> {
+  async function batch(values: ValuesByName): Promise<Columns> {
     if (!isPlain) {
       try {
-        return await table.query('prune', values)
+        return await table.queryOne('prune', values)
       } catch (error) {
         if (!isUnsupported(codeOf(error))) throw error
       }
     }
-    const rows = await table.query('prunePlain', values)
+    const row = await table.queryOne('prunePlain', values)
     isPlain = true
-    return rows
+    return row
   }
 
   return {
     async oldest(limit, { from, skip }) {
       try {
-        const [row = []] = await batch(() => ({ now: now(), limit, from, skip }))
-        const { found, deleted, latest, kept } = prunedOf(row)
-        const place = { from: latest ?? from, skip: kept + (latest === from || !latest ? skip : 0) }
-        return { found, count: deleted, place }
+        const row = await batch(() => ({ now: now(), limit, from, skip }))
+        const [found, deleted, latest, kept] = row as PrunedBatch
+        const place = { from: latest ?? from, skip: Number(kept) + (latest === from || !latest ? skip : 0) }
+        return { found: Number(found), count: Number(deleted), place }
       } catch (error) {
         if (isRefusal(error)) return { refused: error }
         throw error
@@ -48,14 +48,14 @@ export function deletes(table: Table): Deletes {
       return { from: expiry, skip: expiry === from ? skip + 1 : 1 }
     },
     async onPages(from, upTo) {
-      const pages = () => ({ now: now(), from, upTo })
+      const values = () => ({ now: now(), from, upTo })
       try {
-        const [row = []] = await table.query('prunePages', pages).catch((error) => {
-          if (codeOf(error) === LOCK_NOT_AVAILABLE) return table.query('prunePagesUnlocked', pages)
+        const row = await table.queryOne('prunePages', values).catch((error) => {
+          if (codeOf(error) === LOCK_NOT_AVAILABLE) return table.queryOne('prunePagesUnlocked', values)
           throw error
         })
-        const { deleted, ...rest } = prunedPagesOf(row)
-        return { count: deleted, ...rest }
+        const [deleted, isOurTurn, pages] = row as PrunedPages
+        return { count: Number(deleted), isOurTurn: isOurTurn === 'true', pages: Number(pages) }
       } catch (error) {
         if (!isUnsupported(codeOf(error)) && !isRefusal(error)) throw error
         return { count: 0, isOurTurn: false, pages: 0 }

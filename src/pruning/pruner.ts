@@ -4,6 +4,7 @@
 
 import { inBackground, MAX_DELAY_MS, startTimer, stopTimer } from '../clock.ts'
 import type { Settings } from '../settings/settings.ts'
+import { type PruneMessage, prunes, traced } from '../tracing/channels.ts'
 import { type Deletes, type Place, prune } from './prune.ts'
 
 const START: Place = { from: '', skip: 0 }
@@ -11,7 +12,11 @@ const START: Place = { from: '', skip: 0 }
 // How many of the timer's prunes in a row start behind the rows that stay, before one tries these again.
 const MAX_PRUNES_BEHIND = 10
 
-type PruneSettings = Pick<Settings, 'pruneSessionInterval' | 'pruneSessionRandomizedInterval' | 'errorLog'>
+interface PruneSettings
+  extends Pick<Settings, 'pruneSessionInterval' | 'pruneSessionRandomizedInterval' | 'errorLog'> {
+  /** Gets how many rows a prune has deleted, when it has ended. */
+  onPruned?(count: number): void
+}
 
 export class Pruner {
   readonly #settings: PruneSettings
@@ -64,7 +69,7 @@ export class Pruner {
   }
 
   #run(place: Place): Promise<number> {
-    this.#running ??= this.#pruneFrom(place).finally(() => {
+    this.#running ??= this.#traced(place).finally(() => {
       this.#running = undefined
       // The interval counts from the last prune, also from one that was not started by the timer.
       stopTimer(this.#timer)
@@ -72,6 +77,16 @@ export class Pruner {
       this.start()
     })
     return this.#running
+  }
+
+  #traced(place: Place): Promise<number> {
+    return traced<PruneMessage, number>(prunes, {
+      describe: () => ({}),
+      work: () => this.#pruneFrom(place),
+      complete(message, deleted) {
+        message.deleted = deleted
+      },
+    })
   }
 
   async #pruneFrom(start: Place): Promise<number> {
@@ -87,6 +102,7 @@ export class Pruner {
     this.#isUnfinished = !isFinished
     if (isFinished) this.#chooseNextStart(rowsStay, place)
     else this.#place = place
+    this.#settings.onPruned?.(total)
     return total
   }
 

@@ -1,7 +1,7 @@
-// Which callers wait for which job, from the operation that they submit to their answer. Promises: each caller
-// is answered once; a new operation is folded into a job that has not been sent, where that is possible; and
-// what was asked for by callers whose time is over is not sent any more. Must not know how many callers may
-// wait, nor how jobs are sent.
+// Which callers wait for which job, from the operation that they submit to their answer. Promises: each
+// caller is answered once; a new operation is folded into a job that has not been sent, where that is
+// possible; and what was asked for by callers whose time is over is not sent any more. Must not know how many
+// callers may wait, nor how jobs are sent.
 //
 //   submitted -> folded into the last job of its chain, if that one has not been sent
 //             -> or a job of its own: waiting in its chain -> ready -> sent -> answered or failed,

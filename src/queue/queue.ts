@@ -5,7 +5,7 @@
 //
 // What happens to an operation: jobs.ts. The order on each key: chains.ts. Tasks: eras.ts.
 
-import { CallbackCaller, type Caller } from './caller.ts'
+import { CallbackCaller, type Caller, type OnSent } from './caller.ts'
 import { Deadlines } from './deadlines.ts'
 import { Eras } from './eras.ts'
 import type { Job, JobResults, Sender } from './job.ts'
@@ -45,12 +45,12 @@ export class Queue<Op, Answer> {
    * Submits an operation on a key and resolves with its answer. Its place in the order of its key is taken at
    * once, even while the operation (then a write) is only a promise.
    */
-  submit(key: string, op: Op | Promise<Op>): Promise<Answer> {
+  submit(key: string, op: Op | Promise<Op>, onSent?: OnSent): Promise<Answer> {
     // The promise may reject before anybody awaits it. That must not be an unhandled rejection.
     if (op instanceof Promise) op.catch(() => {})
     if (this.#isFull()) return Promise.reject(this.#options.busy())
     return new Promise((resolve, reject) => {
-      this.#enter(key, op, { op: undefined, until: this.#deadline(), resolve, reject })
+      this.#enter(key, op, { op: undefined, until: this.#deadline(), onSent, resolve, reject })
     })
   }
 
@@ -58,9 +58,20 @@ export class Queue<Op, Answer> {
    * The same with callbacks. A promise that has waited long enough to be moved to V8's old space would keep
    * its answer alive until the next full garbage collection (seen on Node 20.20).
    */
-  ask(key: string, op: Op, resolve: (answer: Answer) => void, reject: (error: unknown) => void): void {
+  ask(
+    key: string,
+    op: Op,
+    resolve: (answer: Answer) => void,
+    reject: (error: unknown) => void,
+    onSent?: OnSent,
+  ): void {
     if (this.#isFull()) reject(this.#options.busy())
-    else this.#enter(key, op, new CallbackCaller<Op, Answer>(resolve, reject, this.#deadline()))
+    else this.#enter(key, op, new CallbackCaller<Op, Answer>(resolve, reject, this.#deadline(), onSent))
+  }
+
+  /** How many callers wait for an answer. */
+  get waiting(): number {
+    return this.#jobs.waiting.callers
   }
 
   /** Resolves when nothing is left to do, reads included. Nothing may be submitted any more. */

@@ -56,6 +56,7 @@ export class Runner<Op extends { readonly verb: string }, Answer> {
     how: Pick<Batch<Op>, 'skipsHeld' | 'isPatient'>,
   ): Promise<void> {
     const { run, isHeld } = this.#options
+    for (const job of batch) for (const caller of job.callers) caller.onSent?.(batch.length)
     try {
       const answers = await run({
         keys: batch.map((job) => job.key),

@@ -52,11 +52,15 @@ export function storedText(answer: Answer): string | undefined {
   return stored
 }
 
-/** The operation that has to follow an answer before the save is complete, if any. */
+/**
+ * The operation that has to follow an answer before the save is complete, if any.
+ * @param onConflict is called if somebody else has changed the row
+ */
 export function followUp(
   op: Replace,
   answer: Answer,
   settings: Pick<Settings, 'onConflict' | 'serializer'>,
+  onConflict: () => void,
 ): Promise<Operation> | undefined {
   // The row exists. If it is missing at the next attempt, it was destroyed.
   const ofExisting: Replace = { ...op, verb: 'replace', mayBeMissing: never }
@@ -70,21 +74,23 @@ export function followUp(
   // A row that holds what was expected and still was not replaced is kept as it is by a trigger or a policy.
   const [, isReplaced, stored] = answer as Replaced
   if (isReplaced === 'true' || stored === op.was) return undefined
-  return op.inContext(() => replaceAfterConflict(ofExisting, stored, settings))
+  return op.inContext(() => replaceAfterConflict(ofExisting, stored, settings, onConflict))
 }
 
 /** @param row the text that the row holds, which is not the expected one */
 async function replaceAfterConflict(
   op: Replace,
   row: string,
-  { onConflict, serializer }: Pick<Settings, 'onConflict' | 'serializer'>,
+  { onConflict: choice, serializer }: Pick<Settings, 'onConflict' | 'serializer'>,
+  onConflict: () => void,
 ): Promise<Operation> {
   // Read only now: an earlier save of the same request may have ended meanwhile, which is no conflict.
   const texts = op.lastKnownTexts()
-  const merges = onConflict === 'merge' && texts !== undefined
+  const merges = choice === 'merge' && texts !== undefined
   if (!texts || (texts.row === row && (!merges || texts.base === row))) {
     return { ...op, sess: op.mine, was: row }
   }
+  onConflict()
   if (!merges) throw conflict()
   const [base, mine, theirs] = await Promise.all(
     [texts.base, op.mine, row].map((text) => parse(text, serializer)),

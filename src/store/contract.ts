@@ -3,10 +3,12 @@
 import type { SessionData, Store } from 'express-session'
 import type { Options } from '../options.ts'
 import type { Entry } from '../session/entries.ts'
+import type { Health } from './health.ts'
 import type { Callback } from './outcome.ts'
+import type { Stats } from './stats.ts'
 
 /**
- * `entries`, `createTable` and `close` take no callback. The other methods return a promise if they get none.
+ * `entries`, `createTable`, `health`, `stats` and `close` take no callback. The other methods return a promise if they get none.
  * A callback is called exactly once.
  *
  * Every method but `close` can fail with:
@@ -106,6 +108,20 @@ export interface PostgresStore extends Store {
    * Creates the table and its index if the table does not exist. Any number of processes can do so at once.
    */
   createTable(): Promise<void>
+
+  /**
+   * Tells whether the store can do its work, for a readiness probe. Resolves within a second whatever the
+   * server does, and never rejects.
+   * @example
+   * app.get('/healthz', async (req, res) => {
+   *   const health = await store.health()
+   *   res.status(health.ok ? 200 : 503).json(health)
+   * })
+   */
+  health(): Promise<Health>
+
+  /** Counts what the store has done since it was made. Asks no server. */
+  stats(): Stats
 
   /**
    * Stops the timer, refuses new operations with `STORE_CLOSED`, waits for those under way, and closes the

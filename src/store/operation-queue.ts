@@ -13,6 +13,7 @@ import type { Answer } from '../table/answers.ts'
 import { isHeld } from '../table/changes.ts'
 import { fold, type Operation } from '../table/operations.ts'
 import type { Table } from '../table/table.ts'
+import type { Counters } from '../tracing/counters.ts'
 
 export type OperationQueue = Queue<Operation, Answer>
 
@@ -30,7 +31,12 @@ interface Surroundings {
   timedOut(): StoreError
 }
 
-export function operationQueue(settings: Settings, table: Table, surroundings: Surroundings): OperationQueue {
+export function operationQueue(
+  settings: Settings,
+  table: Table,
+  counters: Counters,
+  surroundings: Surroundings,
+): OperationQueue {
   return new Queue<Operation, Answer>(
     {
       time,
@@ -57,13 +63,16 @@ export function operationQueue(settings: Settings, table: Table, surroundings: S
           mayWaitForLocks: settings.max > 1,
           isRead,
           size: (op) => ('sess' in op ? op.sess.length : isRead(op) ? surroundings.usualLength() : 0),
-          run: (batch) =>
-            table.run(batch).catch((error) => {
+          run(batch) {
+            counters.batches++
+            return table.run(batch).catch((error) => {
               // A batch that skips held rows has operations whose rows were held before.
               if (batch.skipsHeld && codeOf(error) === 'STORE_TIMEOUT') throw timedOut(rowLocked())
               throw error
-            }),
-          followUp: (op, answer) => ('was' in op ? followUp(op, answer, settings) : undefined),
+            })
+          },
+          followUp: (op, answer) =>
+            'was' in op ? followUp(op, answer, settings, () => counters.conflicts++) : undefined,
           isOfOneMember: (error) => {
             const { code, isFromFunction } = error as StoreError
             // Rows that were not asked for come also of a table in which one sid has two rows.

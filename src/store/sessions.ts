@@ -13,14 +13,20 @@ import { Saves } from '../session/saves.ts'
 import { checkSid } from '../session/sid.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Answer } from '../table/answers.ts'
+import type { Operation } from '../table/operations.ts'
 import { rowOf } from '../table/row.ts'
 import { Table } from '../table/table.ts'
+import { Counters } from '../tracing/counters.ts'
+import type { OperationTrace } from '../tracing/operation.ts'
 import { Calls } from './calls.ts'
+import { type Health, health } from './health.ts'
 import { type OperationQueue, operationQueue } from './operation-queue.ts'
+import { type Stats, statsOf } from './stats.ts'
 import { WholeTable } from './whole-table.ts'
 
 export class Sessions {
   readonly #settings: Settings
+  readonly counters: Counters = new Counters()
   readonly #pool: Pool
   readonly #table: Table
   readonly #queue: OperationQueue
@@ -34,16 +40,19 @@ export class Sessions {
   /** Opens no connection yet. @throws TypeError for an instance or address that cannot be used */
   constructor(settings: Settings) {
     this.#settings = settings
-    this.#pool = new Pool(settings)
+    this.#pool = new Pool(settings, this.counters)
     this.#table = new Table(settings, this.#pool)
     // Failed prunes are not reported while no server can be reached: the pool has reported that already.
     const errorLog: Settings['errorLog'] = (...failure) => this.#pool.isAway || settings.errorLog(...failure)
-    this.#pruner = new Pruner({ ...settings, errorLog }, deletes(this.#table))
+    const onPruned = (count: number) => {
+      this.counters.pruned += count
+    }
+    this.#pruner = new Pruner({ ...settings, errorLog, onPruned }, deletes(this.#table))
     this.#calls = new Calls(() => this.#pruner.start())
     const loaded = new LoadedSessions()
     this.#reader = new Reader(settings, loaded)
     this.#saves = new Saves(settings, loaded)
-    this.#queue = operationQueue(settings, this.#table, {
+    this.#queue = operationQueue(settings, this.#table, this.counters, {
       usualLength: () => this.#reader.usualLength,
       timedOut: () => this.#pool.timedOut(),
     })
@@ -51,10 +60,16 @@ export class Sessions {
   }
 
   /** Takes callbacks, as a promise could keep the session's text alive: see `Queue.ask`. */
-  get(sid: string, resolve: (session: SessionData | null) => void, reject: (error: unknown) => void): void {
+  get(
+    sid: string,
+    resolve: (session: SessionData | null) => void,
+    reject: (error: unknown) => void,
+    trace?: OperationTrace,
+  ): void {
     // Taken before the row is read: a logout that is issued in the meantime counts as later than this read.
     const logoutCount = logouts.count
     const onAnswer = (columns: Answer) => {
+      if (!columns) trace?.absent()
       try {
         const session = columns ? this.#reader.read(rowOf(columns), logoutCount) : null
         if (session instanceof Promise) session.then(resolve, reject)
@@ -65,29 +80,39 @@ export class Sessions {
     }
     try {
       this.#admit(sid)
-      this.#queue.ask(sid, { verb: 'get' }, onAnswer, reject)
+      this.#queue.ask(sid, { verb: 'get' }, onAnswer, reject, trace?.sent)
     } catch (error) {
       reject(error)
     }
   }
 
-  async set(sid: string, session: SessionData): Promise<void> {
+  async set(sid: string, session: SessionData, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
     const save = this.#saves.save(sid, session)
-    save.done(await this.#queue.submit(sid, save.operation))
+    save.done(await this.#submit(sid, save.operation, trace))
   }
 
-  async touch(sid: string, session: SessionData): Promise<void> {
+  async touch(sid: string, session: SessionData, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
     if (this.#settings.disableTouch) return
     const touch = this.#saves.touch(sid, session)
-    if (touch) touch.done(await this.#queue.submit(sid, touch.operation))
+    if (touch) touch.done(await this.#submit(sid, touch.operation, trace))
   }
 
-  async destroy(sid: string): Promise<void> {
+  async destroy(sid: string, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
     logouts.add(sid)
-    await this.#queue.submit(sid, { verb: 'destroy' })
+    await this.#submit(sid, { verb: 'destroy' }, trace)
+  }
+
+  async #submit(
+    sid: string,
+    operation: Operation | Promise<Operation>,
+    trace: OperationTrace | undefined,
+  ): Promise<Answer> {
+    const answer = await this.#queue.submit(sid, operation, trace?.sent)
+    if (!answer) trace?.absent()
+    return answer
   }
 
   async prune(): Promise<number> {
@@ -98,6 +123,21 @@ export class Sessions {
   async createTable(): Promise<void> {
     this.#calls.start()
     await this.#calls.track(this.#table.createTable())
+  }
+
+  health(): Promise<Health> {
+    return this.#calls.track(
+      health({
+        start: () => this.#calls.start(),
+        table: this.#table,
+        waiting: () => this.#queue.waiting,
+        connections: () => this.#pool.connections,
+      }),
+    )
+  }
+
+  stats(): Stats {
+    return statsOf(this.counters, this.#pool.connections, this.#queue.waiting)
   }
 
   close(): Promise<void> {

@@ -6,9 +6,14 @@ import type { Options } from '../options.ts'
 import type { Entry } from '../session/entries.ts'
 import { carryLoaded } from '../session/loaded.ts'
 import { parseOptions, type Settings } from '../settings/settings.ts'
+import { isWatched, operations } from '../tracing/channels.ts'
+import { printDebugLines } from '../tracing/debug-lines.ts'
+import { type OperationTrace, traceOperation } from '../tracing/operation.ts'
 import type { PostgresStoreClass } from './contract.ts'
-import { type Callback, deliver, type Work } from './outcome.ts'
+import type { Health } from './health.ts'
+import { type Callback, deliver, promiseOf, type Work } from './outcome.ts'
 import { Sessions } from './sessions.ts'
+import type { Stats } from './stats.ts'
 
 type Request = Parameters<Store['createSession']>[0]
 
@@ -23,42 +28,48 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
       const settings = parseOptions(options)
       this.#sessions = new Sessions(settings)
       this.#errorLog = settings.errorLog
+      printDebugLines()
     }
 
     override get(sid: string, callback?: Callback<SessionData | null>): any {
-      return this.#deliver('get', (...callbacks) => this.#sessions.get(sid, ...callbacks), callback)
+      return this.#do(
+        'get',
+        sid,
+        (trace) => (resolve, reject) => this.#sessions.get(sid, resolve, reject, trace),
+        callback,
+      )
     }
 
     override set(sid: string, session: SessionData, callback?: Callback): any {
-      return this.#deliver('set', this.#sessions.set(sid, session), callback)
+      return this.#do('set', sid, (trace) => this.#sessions.set(sid, session, trace), callback)
     }
 
     override touch(sid: string, session: SessionData, callback?: Callback): any {
-      return this.#deliver('touch', this.#sessions.touch(sid, session), callback)
+      return this.#do('touch', sid, (trace) => this.#sessions.touch(sid, session, trace), callback)
     }
 
     override destroy(sid: string, callback?: Callback): any {
-      return this.#deliver('destroy', this.#sessions.destroy(sid), callback)
+      return this.#do('destroy', sid, (trace) => this.#sessions.destroy(sid, trace), callback)
     }
 
     override all(callback?: Callback<SessionData[]>): any {
-      return this.#deliver('all', this.#sessions.wholeTable.all(), callback)
+      return this.#do('all', undefined, () => this.#sessions.wholeTable.all(), callback)
     }
 
     override length(callback?: Callback<number>): any {
-      return this.#deliver('length', this.#sessions.wholeTable.length(), callback)
+      return this.#do('length', undefined, () => this.#sessions.wholeTable.length(), callback)
     }
 
     ids(callback?: Callback<string[]>): any {
-      return this.#deliver('ids', this.#sessions.wholeTable.ids(), callback)
+      return this.#do('ids', undefined, () => this.#sessions.wholeTable.ids(), callback)
     }
 
     override clear(callback?: Callback): any {
-      return this.#deliver('clear', this.#sessions.wholeTable.clear(), callback)
+      return this.#do('clear', undefined, () => this.#sessions.wholeTable.clear(), callback)
     }
 
     pruneSessions(callback?: Callback<number>): any {
-      return this.#deliver('pruneSessions', this.#sessions.prune(), callback)
+      return this.#do('pruneSessions', undefined, () => this.#sessions.prune(), callback)
     }
 
     entries(): AsyncGenerator<Entry, void, undefined> {
@@ -67,6 +78,14 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
 
     createTable(): Promise<void> {
       return this.#sessions.createTable()
+    }
+
+    health(): Promise<Health> {
+      return this.#sessions.health()
+    }
+
+    stats(): Stats {
+      return this.#sessions.stats()
     }
 
     close(): Promise<void> {
@@ -86,9 +105,21 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
       return created
     }
 
-    #deliver<T>(verb: string, work: Work<T>, callback: Callback<T> | undefined): Promise<T> | undefined {
-      return deliver(work, callback, (error) => {
-        this.#errorLog(`\`${verb}\` failed and nobody was waiting for it`, error)
+    /** @param sid undefined for a method that takes none */
+    #do<T>(
+      verb: string,
+      sid: string | undefined,
+      begin: (trace?: OperationTrace) => Work<T>,
+      callback: Callback<T> | undefined,
+    ): Promise<T> | undefined {
+      const { counters } = this.#sessions
+      counters.called(verb)
+      const work = isWatched(operations)
+        ? traceOperation(verb, sid, (trace) => promiseOf(begin(trace)))
+        : begin()
+      return deliver(work, callback, {
+        onFailure: (error) => counters.failed(error),
+        onUnheard: (error) => this.#errorLog(`\`${verb}\` failed and nobody was waiting for it`, error),
       })
     }
   }

@@ -1,5 +1,5 @@
-// The calls that concern all sessions of the table. Promises that each sees the writes that were issued before
-// it, and that a read of the table delays no write. Must not know Express, callbacks or the driver.
+// The calls that concern all sessions of the table. Promises that each sees the writes that were issued
+// before it, and that a read of the table delays no write. Must not know Express, callbacks or the driver.
 
 import type { SessionData } from 'express-session'
 import { now } from '../clock.ts'

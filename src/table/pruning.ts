@@ -1,7 +1,6 @@
 // The statements that delete expired rows. Promises that none deletes a row that is alive, and that none
 // waits for a locked row longer than a millisecond. Must not know when they are sent, nor how often.
 
-import type { Columns } from '../connection/query.ts'
 import { constant } from './names.ts'
 import { type Pieces, type Statement, statement } from './sql.ts'
 
@@ -10,37 +9,24 @@ export type Pruning = 'prune' | 'prunePlain' | 'pruneNext' | 'prunePages' | 'pru
 // The key of the advisory lock: an arbitrary number that is the same in every process.
 const PRUNE_LOCK = 1_936_028_531
 
-/** What a row of `prune` or `prunePlain` says. */
-export interface Pruned {
-  found: number
-  deleted: number
+/** What `prune` and `prunePlain` return, each number as text. */
+export type PrunedBatch = readonly [
+  found: string,
+  deleted: string,
   /** The latest expiry among the rows found; null if there is none. */
-  latest: Columns[number]
+  latest: string | null,
   /** How many rows with that expiry were kept, as by a trigger. */
-  kept: number
-}
+  kept: string,
+]
 
-export const prunedOf = ([found, deleted, latest, kept]: Columns): Pruned => ({
-  found: Number(found),
-  deleted: Number(deleted),
-  latest: latest as Columns[number],
-  kept: Number(kept),
-})
-
-/** What a row of `prunePages` or `prunePagesUnlocked` says. */
-export interface PrunedPages {
-  deleted: number
+/** What `prunePages` and `prunePagesUnlocked` return, each number as text. */
+export type PrunedPages = readonly [
+  deleted: string,
   /** Whether this process got the advisory lock. */
-  isOurTurn: boolean
+  isOurTurn: 'true' | 'false',
   /** How many the table has; 0 if it cannot be read by pages: before PostgreSQL 14, or if partitioned. */
-  pages: number
-}
-
-export const prunedPagesOf = ([deleted, isOurTurn, pages]: Columns): PrunedPages => ({
-  deleted: Number(deleted),
-  isOurTurn: isOurTurn === 'true',
-  pages: Number(pages),
-})
+  pages: string,
+]
 
 export function pruning(
   table: string,
@@ -53,8 +39,8 @@ export function pruning(
     `s.expire < ${seconds($.now)}
           and s.expire >= coalesce(${seconds(`nullif(${$.from}, '')`)}, '-infinity'::timestamptz)`
   /**
-   * Deletes rows in the order of their expiry, after the first `skip`, which cannot be deleted. Returns what
-   * `prunedOf` reads.
+   * Deletes rows in the order of their expiry, after the first `skip`, which cannot be deleted. Returns a
+   * `PrunedBatch`.
    */
   const prune = (condition: string) =>
     statement(
@@ -75,8 +61,8 @@ export function pruning(
       from (select max(e.expire) from expired e) as s(expire)`,
     )
   /**
-   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns what
-   * `prunedPagesOf` reads.
+   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns
+   * `PrunedPages`.
    * @param which makes the condition for the rows to delete from the condition for the expired rows on those
    *   pages
    */

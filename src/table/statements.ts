@@ -1,15 +1,16 @@
-// Every statement on the table by name, except its creation. Promises that each takes and returns text only, so that no type
-// setting of the driver matters, and that each statement for a batch returns the sid with every row. Must not
-// know who sends them or why.
+// Every statement on the table by name, except its creation. Promises that each takes and returns text only,
+// so that no type setting of the driver matters, and that each statement for a batch returns the sid with
+// every row. Must not know who sends them or why.
 
 import { type Change, changes } from './changes.ts'
+import { healthStatement } from './health.ts'
 import { constant, type Names } from './names.ts'
 import { type Pruning, pruning } from './pruning.ts'
 import { rowColumns } from './row.ts'
 import { sidTypeStatement } from './sid-type.ts'
 import { pieces, type Sids, type Statement, statement } from './sql.ts'
 
-type Query = 'get' | 'insert' | 'length' | 'ids' | 'entriesAfter' | 'clear' | 'exists' | 'sidType'
+type Query = 'get' | 'insert' | 'length' | 'ids' | 'entriesAfter' | 'clear' | 'exists' | 'sidType' | 'health'
 export type StatementName = Change | Pruning | Query
 export type Statements = Readonly<Record<StatementName, Statement>> & {
   /** The changes in the form that skips held rows, and says so by `isHeld`. */
@@ -17,7 +18,8 @@ export type Statements = Readonly<Record<StatementName, Statement>> & {
 }
 
 /** @param sidType see `pieces` */
-export function statements({ table }: Names, sidType?: string): Statements {
+export function statements(names: Names, sidType?: string): Statements {
+  const { table } = names
   const sql = pieces(sidType)
   const { seconds, expiry, epoch, alive, asked, lockTimeout, inTime, list, sids } = sql
   const joinAsked = ($: Sids) =>
@@ -84,5 +86,6 @@ export function statements({ table }: Names, sidType?: string): Statements {
     exists: statement([], () => `select (pg_catalog.to_regclass(${constant(table)}) is not null)::text`),
 
     sidType: sidTypeStatement(table),
+    health: healthStatement(names),
   }
 }

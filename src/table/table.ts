@@ -3,9 +3,9 @@
 // Must not know session objects, nor what lifetime they have.
 
 import { inBackground, monotonicMs, now } from '../clock.ts'
-import type { Pool } from '../connection/pool.ts'
+import type { Pool, Request } from '../connection/pool.ts'
 import type { Columns, Parameters, TimeLeft } from '../connection/query.ts'
-import { codeOf, type StoreError, sidRefused } from '../errors.ts'
+import { codeOf, mismatch, type StoreError, sidRefused } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import { isOfSidType, isRefusedSid, UNDEFINED_TABLE } from '../sqlstate.ts'
 import { type Answer, answersOf } from './answers.ts'
@@ -28,6 +28,14 @@ export interface TableBatch extends OperationBatch {
   readonly until: number
   /** By when a change must have taken effect. */
   readonly effectUntil: number
+}
+
+interface Sending<T> extends Omit<Request, 'text' | 'parameters'> {
+  /** Chooses the statement. */
+  pick(all: Statements): Statement
+  parametersOf(statement: Statement): Parameters
+  /** Turns the rows into the result. Throws STORE_MISMATCH if they are not those that were asked for. */
+  read(rows: Columns[]): T
 }
 
 type TableSettings = Pick<Settings, 'tableName' | 'schemaName' | 'createTableIfMissing' | 'timeoutMs'>
@@ -56,50 +64,64 @@ export class Table {
   /** Resolves with the answers in the order of the keys. @throws StoreError */
   async run(batch: TableBatch): Promise<Answer[]> {
     const { verb } = batch.ops[0] as Operation
-    const pick = (all: Statements) => (batch.skipsHeld ? { ...all, ...all.skipping } : all)[verb]
-    const parameters = (statement: Statement): Parameters => {
-      return (time) => parametersOf(statement, batch, now(), time)
-    }
-    const effectUntil = verb === 'get' ? batch.until : batch.effectUntil
-    const isSplittable = batch.keys.length > 1
-    const read = (rows: Columns[]) => answersOf(batch, rows)
-    return this.#send(pick, parameters, batch.until, read, effectUntil, isSplittable)
+    const { length: size } = batch.keys
+    return this.#send({
+      verb,
+      size,
+      pick: (all) => (batch.skipsHeld ? { ...all, ...all.skipping } : all)[verb],
+      parametersOf: (statement) => (time) => parametersOf(statement, batch, now(), time),
+      until: batch.until,
+      effectUntil: verb === 'get' ? batch.until : batch.effectUntil,
+      isSplittable: size > 1,
+      read: (rows) => answersOf(batch, rows),
+    })
   }
 
   /** @throws StoreError */
   query(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns[]> {
-    const parameters = (statement: Statement): Parameters => {
-      return (time) => {
-        const byName = values(time)
-        return statement.parameters.map((name) => String(byName[name]))
-      }
-    }
-    const pick = (all: Statements) => all[name]
-    return this.#send(pick, parameters, until, (rows) => rows)
+    return this.#queryByName(name, values, until, (rows) => rows)
+  }
+
+  /** Runs a statement that returns one row. @throws StoreError */
+  queryOne(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns> {
+    return this.#queryByName(name, values, until, ([row, ...others]) => {
+      if (!row || others.length > 0) throw mismatch()
+      return row
+    })
+  }
+
+  #queryByName<T>(
+    name: StatementName,
+    values: ValuesByName,
+    until: number,
+    read: (rows: Columns[]) => T,
+  ): Promise<T> {
+    return this.#send({
+      verb: name,
+      pick: (all) => all[name],
+      parametersOf: ({ parameters }) => {
+        return (time) => {
+          const byName = values(time)
+          return parameters.map((parameter) => String(byName[parameter]))
+        }
+      },
+      until,
+      read,
+    })
   }
 
   /**
    * Sends a statement, and sends it again if the sids turn out to have another type than the statements were
    * made for.
-   * @param pick chooses the statement
-   * @param read turns the rows into the result; throws STORE_MISMATCH if they are not those that were asked
-   *   for
    */
-  async #send<T>(
-    pick: (all: Statements) => Statement,
-    parameters: (statement: Statement) => Parameters,
-    until: number,
-    read: (rows: Columns[]) => T,
-    effectUntil = until,
-    isSplittable = false,
-  ): Promise<T> {
+  async #send<T>(sending: Sending<T>): Promise<T> {
+    const { pick, parametersOf, read, until, ...request } = sending
     if (this.#settings.createTableIfMissing) await this.#createOnce(until)
     const all = this.#statements
     const statement = pick(all)
     try {
-      return read(
-        await this.#pool.query(statement.text, parameters(statement), until, effectUntil, isSplittable),
-      )
+      const { text } = statement
+      return read(await this.#pool.query({ ...request, text, parameters: parametersOf(statement), until }))
     } catch (error) {
       const code = codeOf(error)
       // The table was dropped. The next operation creates it again, if that is wanted.
@@ -107,8 +129,7 @@ export class Table {
       if (code === 'STORE_MISMATCH') this.#pool.replace()
       if (isOfSidType(code) || code === 'STORE_MISMATCH') {
         await this.#askSidType(until)
-        if (this.#statements !== all)
-          return this.#send(pick, parameters, until, read, effectUntil, isSplittable)
+        if (this.#statements !== all) return this.#send(sending)
       }
       if (this.#sidType && isRefusedSid(code)) throw sidRefused(error as StoreError, this.#sidType)
       throw error
@@ -120,7 +141,9 @@ export class Table {
    * for.
    */
   async #askSidType(until: number): Promise<void> {
-    const rows = await this.#pool.query(this.#statements.sidType.text, none, until).catch(() => [])
+    const { text } = this.#statements.sidType
+    const asked = this.#pool.query({ verb: 'sidType', text, parameters: none, until })
+    const rows = await asked.catch(() => [])
     const sidType = sidTypeOf(this.#names, rows) ?? this.#sidType
     if (sidType === this.#sidType) return
     this.#sidType = sidType
@@ -129,12 +152,12 @@ export class Table {
 
   /** Runs a statement that returns one number. */
   async count(name: StatementName, values: ValuesByName, until: number): Promise<number> {
-    const [row] = await this.query(name, values, until)
-    return Number(row?.[0])
+    const [number] = await this.queryOne(name, values, until)
+    return Number(number)
   }
 
   createTable(until: number = this.deadline()): Promise<void> {
-    const run = (text: string) => this.#pool.query(text, none, until)
+    const run = (text: string) => this.#pool.query({ verb: 'createTable', text, parameters: none, until })
     return createTable(this.#names, {
       exists: async () => (await run(this.#statements.exists.text))[0]?.[0] === 'true',
       create: run,
