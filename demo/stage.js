@@ -1,7 +1,7 @@
 // What the page shows and what a try can use: the stores, the live table, the windows that watch. Must not
 // know HTTP.
 
-import { count, counters } from './counters.js'
+import { sum } from './counters.js'
 import { Live } from './live.js'
 import { openLoad } from './load/load.js'
 import { strip, tableRow, tableRows } from './page.js'
@@ -30,10 +30,9 @@ const COUNTERS_MS = 500
 
 /** @returns {Promise<Stage>} */
 export async function openStage(/** @type {import('./database.js').Database} */ database) {
-  const kinds = /** @type {import('./stores.js').Kind[]} */ (Object.keys(PATHS))
-  const opened = kinds.map((kind) => ({ kind, ...openStore(kind, database) }))
-  const stores = /** @type {any} */ (Object.fromEntries(opened.map(({ kind, store }) => [kind, store])))
-  for (const { store } of opened) count(store)
+  const before = openStore('before', database)
+  const after = openStore('after', database)
+  const merging = openStore('merging', database)
 
   const rows = new Map()
   const allRows = () => /** @type {[string, unknown]} */ (['rows', tableRows(rows)])
@@ -43,24 +42,27 @@ export async function openStage(/** @type {import('./database.js').Database} */ 
     reloaded: () => live.send(...allRows()),
   })
   const counting = setInterval(() => {
-    for (const kind of ['before', 'after'])
-      live.show(`${PATHS[kind]}-counters`, strip(counters(stores[kind])))
+    const { before: theirs, after: ours } = loaded?.counters ?? {}
+    live.show(`${PATHS.before}-counters`, strip(sum(before.counters(), theirs)))
+    live.show(`${PATHS.after}-counters`, strip(sum(after.counters(), merging.counters(), ours)))
   }, COUNTERS_MS)
 
   let url
   let loading
+  let loaded
   return {
     database,
-    stores,
+    stores: { before: before.store, after: after.store, merging: merging.store },
     rows,
     live,
     forget: (user) => database.sql`delete from session where sess ->> 'user' = ${user}`,
-    load() {
+    async load() {
       loading ??= openLoad(database).catch((error) => {
         loading = undefined
         throw error
       })
-      return loading
+      loaded = await loading
+      return loaded
     },
     url: (kind) => `${url}/${PATHS[kind]}`,
     isAt(at) {
@@ -72,7 +74,7 @@ export async function openStage(/** @type {import('./database.js').Database} */ 
         ({ close }) => close(),
         () => {},
       )
-      await Promise.all(opened.map(({ close }) => close()))
+      await Promise.all([before, after, merging].map(({ close }) => close()))
     },
   }
 }

@@ -5,6 +5,7 @@ import connectPostgresSimple from 'connect-postgres-simple'
 import session from 'express-session'
 import pg from 'pg'
 import postgres from 'postgres'
+import { countQueries, ownStatistics } from './counters.js'
 
 const PgStore = connectPgSimple(session)
 const PostgresStore = connectPostgresSimple(session)
@@ -19,22 +20,18 @@ export function connectionName(/** @type {Kind} */ kind, schema) {
 /**
  * @param {Kind} kind
  * @param {{ url: string, schema: string, table?: string }} where
- * @returns {{ store: any, close: () => Promise<void> }}
+ * @returns {{ store: any, counters: () => import('./counters.js').Counters, close: () => Promise<void> }}
  */
 export function openStore(kind, { url, schema, table = 'session' }) {
   const application_name = connectionName(kind, schema)
   // Nobody prunes by a timer, so that rows go only when somebody is seen to delete them.
-  // Every touch is sent, as by connect-pg-simple, so that both do the same and a touch is seen.
-  const ours = {
-    touchInterval: 0,
-    ...(kind === 'merging' && { onConflict: /** @type {'merge'} */ ('merge') }),
-  }
   const options = { schemaName: schema, tableName: table, pruneSessionInterval: /** @type {false} */ (false) }
   if (kind === 'before') {
     const pool = new pg.Pool({ connectionString: url, application_name })
     // pg would end the process when the server ends an idle connection.
     pool.on('error', () => {})
-    return { store: new PgStore({ pool, ...options }), close: () => pool.end() }
+    const store = new PgStore({ pool, ...options })
+    return { store, counters: countQueries(store), close: () => pool.end() }
   }
   const sql = postgres(url, { connection: { application_name } })
   const store = new PostgresStore({
@@ -42,10 +39,13 @@ export function openStore(kind, { url, schema, table = 'session' }) {
     ...options,
     // It would tell the terminal of each restart of PostgreSQL.
     errorLog() {},
-    ...ours,
+    // Every touch is sent, as by connect-pg-simple, so that both do the same and a touch is seen.
+    touchInterval: 0,
+    ...(kind === 'merging' && { onConflict: /** @type {'merge'} */ ('merge') }),
   })
   return {
     store,
+    counters: ownStatistics(store),
     async close() {
       await store.close()
       await sql.end({ timeout: 1 })

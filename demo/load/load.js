@@ -14,6 +14,7 @@ export const USERS = 50
  *
  * @typedef Load
  * @property {Record<'before' | 'after', Service>} services
+ * @property {Record<'before' | 'after', import('../counters.js').Counters | undefined>} counters of their stores
  * @property {number} roundTripMs to the database and back, as measured
  * @property {() => Promise<void>} close
  */
@@ -21,31 +22,29 @@ export const USERS = 50
 /** @returns {Promise<Load>} */
 export async function openLoad(/** @type {import('../database.js').Database} */ { url, schema }) {
   const workers = []
+  const close = async () => void (await Promise.all(workers.map((worker) => worker.terminate())))
   const start = async (file, workerData) => {
     const worker = new Worker(new URL(file, import.meta.url), { workerData })
     workers.push(worker.on('error', console.error))
     const [{ url }] = await once(worker, 'message')
     return { worker, url }
   }
-  const relay = await start('relay.js', { url, delayMs: DELAY_MS })
-  const where = { url: relay.url, schema, table: 'load' }
-  const services = [
-    await start('service.js', { kind: 'before', where }),
-    await start('service.js', { kind: 'after', where }),
-  ]
-  const [before, after] = await Promise.all(
-    services.map(async ({ url }) => ({ url, cookies: await logIn(url) })),
-  )
-  return {
-    services: { before, after },
-    roundTripMs: await roundTrip(relay.url),
-    async close() {
-      for (const { worker } of services) {
-        worker.postMessage('close')
-        await once(worker, 'message')
-      }
-      await Promise.all(workers.map((worker) => worker.terminate()))
-    },
+  try {
+    const relay = await start('relay.js', { url, delayMs: DELAY_MS })
+    const where = { url: relay.url, schema, table: 'load' }
+    const counters = { before: undefined, after: undefined }
+    const startService = async (/** @type {'before' | 'after'} */ kind) => {
+      const { worker, url } = await start('service.js', { kind, where })
+      worker.on('message', (message) => {
+        counters[kind] = message.counters
+      })
+      return { url, cookies: await logIn(url) }
+    }
+    const services = { before: await startService('before'), after: await startService('after') }
+    return { services, counters, roundTripMs: await roundTrip(relay.url), close }
+  } catch (error) {
+    await close()
+    throw error
   }
 }
 

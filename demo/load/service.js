@@ -5,15 +5,13 @@ import { listen } from '../listen.js'
 import { service } from '../service.js'
 import { openStore } from '../stores.js'
 
+const COUNTERS_MS = 500
 const { kind, where } = workerData
-const { store, close } = openStore(kind, where)
+const { store, counters } = openStore(kind, where)
 const app = service({ store })
 // An error is told to the client, and not to the terminal.
 app.set('env', 'test')
 const server = await listen(app, 0)
 parentPort.postMessage({ url: server.url })
-parentPort.once('message', async () => {
-  await server.close()
-  await close()
-  parentPort.postMessage('closed')
-})
+// What the page shows; a thread has no other way to tell.
+setInterval(() => parentPort.postMessage({ counters: counters() }), COUNTERS_MS)

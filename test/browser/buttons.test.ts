@@ -91,6 +91,7 @@ test('a restart of PostgreSQL is a pause for the users of this store, and the ta
   assert.match(before?.says ?? '', /of [\d,]+ requests failed/)
   assert.match(after?.says ?? '', /^None of [\d,]+ requests failed\. A pause: the longest took \d+ ms\.$/)
   assert.ok(after?.good)
+  await shows(page, { [`${AFTER}-counters`]: /retries\s*[1-9]/, [`${BEFORE}-counters`]: /retries\s*0/ })
   await logIn(page, 'Later', AFTER)
   await shows(page, { '#rows tr.own': 'Later' })
 })
@@ -114,8 +115,10 @@ test('fifty users at once draw a chart of each store’s requests and of their p
 })
 
 test('the strip of counters shows what each store has done', async ({ page }) => {
+  for (const service of [BEFORE, AFTER])
+    await shows(page, { [`${service}-counters`]: /operations\s*\d.*statements\s*\d.*retries\s*\d/s })
   const operations = async () => {
-    const texts = await page.locator('.counters dd').allInnerTexts()
+    const texts = await page.locator('.counters div:first-child dd').allInnerTexts()
     return texts.map((text) => Number(text.replaceAll(',', '')))
   }
   const before = await operations()
