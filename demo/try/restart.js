@@ -44,7 +44,9 @@ export const restart = {
       kind,
       good: failed === 0,
       says: `${words(failed)} of ${(answered + failed).toLocaleString('en')} requests failed. ${
-        failed === 0 ? `A pause: the longest took ${Math.round(latencies.sort((a, b) => b - a)[0])} ms.` : ''
+        failed === 0
+          ? `A pause: the longest took ${Math.round(latencies.sort((a, b) => b - a)[0]).toLocaleString('en')} ms.`
+          : ''
       }`,
     }))
   },

@@ -89,7 +89,7 @@ test('a restart of PostgreSQL is a pause for the users of this store, and the ta
 }) => {
   const [before, after] = await outcomes(page, 'restart')
   assert.match(before?.says ?? '', /of [\d,]+ requests failed/)
-  assert.match(after?.says ?? '', /^None of [\d,]+ requests failed\. A pause: the longest took \d+ ms\.$/)
+  assert.match(after?.says ?? '', /^None of [\d,]+ requests failed\. A pause: the longest took [\d,]+ ms\.$/)
   assert.ok(after?.good)
   await shows(page, { [`${AFTER}-counters`]: /retries\s*[1-9]/, [`${BEFORE}-counters`]: /retries\s*0/ })
   await logIn(page, 'Later', AFTER)
