@@ -22,8 +22,8 @@ function stop(code) {
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(0))
 
+const port = portOf(process.argv.slice(2))
 try {
-  const port = portOf(process.argv.slice(2))
   opening = openDatabase()
   const database = await opening
   const stage = await openStage(database)
@@ -33,14 +33,19 @@ try {
   stage.isAt(server.url)
   console.log(`\nThe demo is at ${server.url}\nCtrl-C stops it, and leaves nothing behind.`)
 } catch (error) {
-  if (!stopping) console.error(error.code?.startsWith('ERR_PARSE_ARGS') ? error.message : error)
+  if (!stopping) console.error(error)
   stop(1)
 }
 
 /** @returns {number} */
 function portOf(args) {
-  const { values } = parseArgs({ args, options: { port: { type: 'string', default: '3000' } } })
-  const port = Number(values.port)
-  if (!/^\d+$/.test(values.port) || port > 65_535) throw new RangeError('`--port` must be from 0 to 65535')
-  return port
+  try {
+    const { values } = parseArgs({ args, options: { port: { type: 'string', default: '3000' } } })
+    const port = Number(values.port)
+    if (/^\d+$/.test(values.port) && port <= 65_535) return port
+    throw new RangeError('`--port` must be from 0 to 65535')
+  } catch (error) {
+    console.error(error.message)
+    process.exit(1)
+  }
 }
