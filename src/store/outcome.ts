@@ -11,28 +11,26 @@ export function promiseOf<T>(work: Work<T>): Promise<T> {
   return typeof work === 'function' ? new Promise(work) : work
 }
 
-interface Failures {
-  onFailure(error: unknown): void
-  onUnheard(error: unknown): void
-}
+/** @param isHeard whether anybody is told of the error */
+type OnFailure = (error: unknown, isHeard: boolean) => void
 
 /**
  * With a callback: calls it on a fresh tick, outside every `try`, so that what it throws is the app's own
- * uncaught exception. Without one: returns a promise. An unhandled rejection would end the process, so if
- * nobody listens to it, as after `req.session.destroy()`, `onUnheard` gets the error.
+ * uncaught exception. Without one: returns a promise. An unhandled rejection would end the process, so
+ * none comes of it where nobody listens, as after `req.session.destroy()`.
  * @param onFailure gets every error
  */
 export function deliver<T>(
   work: Work<T>,
   callback: Callback<T> | undefined,
-  { onFailure, onUnheard }: Failures,
+  onFailure: OnFailure,
 ): Promise<T> | undefined {
   const start = typeof work === 'function' ? work : work.then.bind(work)
-  if (typeof callback !== 'function') return Outcome.of(new Promise(start), { onFailure, onUnheard })
+  if (typeof callback !== 'function') return Outcome.of(new Promise(start), onFailure)
   start(
     (result) => process.nextTick(callback, null, result),
     (error) => {
-      onFailure(error)
+      onFailure(error, true)
       process.nextTick(callback, error)
     },
   )
@@ -48,11 +46,10 @@ class Outcome<T> extends Promise<T> {
     return Promise
   }
 
-  static of<T>(work: Promise<T>, { onFailure, onUnheard }: Failures): Promise<T> {
+  static of<T>(work: Promise<T>, onFailure: OnFailure): Promise<T> {
     const outcome = new Outcome<T>((resolve, reject) => work.then(resolve, reject))
     Promise.prototype.then.call(outcome, undefined, (error) => {
-      onFailure(error)
-      if (!outcome.#hasListener) onUnheard(error)
+      onFailure(error, outcome.#hasListener)
     })
     return outcome
   }

@@ -13,7 +13,6 @@ import { Saves } from '../session/saves.ts'
 import { checkSid } from '../session/sid.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Answer } from '../table/answers.ts'
-import type { Operation } from '../table/operations.ts'
 import { rowOf } from '../table/row.ts'
 import { Table } from '../table/table.ts'
 import { Counters } from '../tracing/counters.ts'
@@ -89,30 +88,26 @@ export class Sessions {
   async set(sid: string, session: SessionData, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
     const save = this.#saves.save(sid, session)
-    save.done(await this.#submit(sid, save.operation, trace))
+    const answer = await this.#queue.submit(sid, save.operation, trace?.sent)
+    if (!answer) trace?.absent()
+    save.done(answer)
   }
 
   async touch(sid: string, session: SessionData, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
     if (this.#settings.disableTouch) return
     const touch = this.#saves.touch(sid, session)
-    if (touch) touch.done(await this.#submit(sid, touch.operation, trace))
+    if (!touch) return
+    const answer = await this.#queue.submit(sid, touch.operation, trace?.sent)
+    if (!answer) trace?.absent()
+    touch.done(answer)
   }
 
   async destroy(sid: string, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
     logouts.add(sid)
-    await this.#submit(sid, { verb: 'destroy' }, trace)
-  }
-
-  async #submit(
-    sid: string,
-    operation: Operation | Promise<Operation>,
-    trace: OperationTrace | undefined,
-  ): Promise<Answer> {
-    const answer = await this.#queue.submit(sid, operation, trace?.sent)
+    const answer = await this.#queue.submit(sid, { verb: 'destroy' }, trace?.sent)
     if (!answer) trace?.absent()
-    return answer
   }
 
   async prune(): Promise<number> {

@@ -117,9 +117,9 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
       const work = isWatched(operations)
         ? traceOperation(verb, sid, (trace) => promiseOf(begin(trace)))
         : begin()
-      return deliver(work, callback, {
-        onFailure: (error) => counters.failed(error),
-        onUnheard: (error) => this.#errorLog(`\`${verb}\` failed and nobody was waiting for it`, error),
+      return deliver(work, callback, (error, isHeard) => {
+        counters.failed(error)
+        if (!isHeard) this.#errorLog(`\`${verb}\` failed and nobody was waiting for it`, error)
       })
     }
   }
