@@ -4,6 +4,7 @@ import type { Store } from 'express-session'
 import type { PostgresStoreClass } from './store/contract.ts'
 import { storeClass } from './store/store.ts'
 
+export type { DestroyEvent, ExpireEvent } from './events.ts'
 export type { ConObject, Options, Serializer } from './options.ts'
 export type { Entry } from './session/entries.ts'
 export type { PostgresStore, PostgresStoreClass } from './store/contract.ts'

@@ -14,6 +14,8 @@ export interface Place {
 
 /** Deletes expired rows, a batch at a time. */
 export interface Deletes {
+  /** How many rows a batch can have at the moment. */
+  readonly maxRows?: number
   /**
    * Deletes up to `limit` rows in the order of their expiry. `count` is the number deleted, less than `found`
    * if a trigger keeps some. If the database refuses to delete one, as for a foreign key, none is deleted.
@@ -72,6 +74,7 @@ export async function prune(deletes: Deletes, place: Place, options: PruneOption
   let size = batchSize
   let page: number | undefined = 0
   for (;;) {
+    size = Math.min(size, deletes.maxRows ?? size)
     const batch = await deletes.oldest(size, place)
     if ('refused' in batch) {
       page = undefined

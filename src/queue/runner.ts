@@ -55,6 +55,17 @@ export class Runner<Op extends { readonly verb: string }, Answer> {
     batch: readonly Job<Op, Answer>[],
     how: Pick<Batch<Op>, 'skipsHeld' | 'isPatient'>,
   ): Promise<void> {
+    const alone: Promise<void>[] = []
+    await this.#try(batch, how, alone)
+    await Promise.all(alone)
+  }
+
+  /** @param alone gets what is still under way, of jobs that were sent alone */
+  async #try(
+    batch: readonly Job<Op, Answer>[],
+    how: Pick<Batch<Op>, 'skipsHeld' | 'isPatient'>,
+    alone: Promise<void>[],
+  ): Promise<void> {
     const { run, isHeld } = this.#options
     for (const job of batch) for (const caller of job.callers) caller.onSent?.(batch.length)
     try {
@@ -72,23 +83,32 @@ export class Runner<Op extends { readonly verb: string }, Answer> {
         else this.#complete(job, answer)
       }
     } catch (error) {
-      await this.#recover(batch, how.skipsHeld, error)
+      await this.#recover(batch, how.skipsHeld, error, alone)
     }
   }
 
-  async #recover(batch: readonly Job<Op, Answer>[], skipsHeld: boolean, error: unknown): Promise<void> {
+  async #recover(
+    batch: readonly Job<Op, Answer>[],
+    skipsHeld: boolean,
+    error: unknown,
+    alone: Promise<void>[],
+  ): Promise<void> {
     const { isOfOneMember, isTooLate, isLockTimeout } = this.#options
     const lockTimedOut = isLockTimeout(error)
     if (isTooLate(error)) {
       // Again, without what the callers asked for whose time is over.
       for (const job of batch) this.#results.requeue(job, job.op as Op)
     } else if (batch.length > 1 && lockTimedOut && !skipsHeld) {
-      await this.#runAgain(batch, true)
+      await this.#runAgain(batch, true, alone)
     } else if (batch.length > 1 && (lockTimedOut || isOfOneMember(error))) {
       // Halve the batch until the member at fault stands alone. The others succeed after few statements.
+      // One that stands alone can be tried again until its deadline. No other waits for it.
       const half = batch.length >> 1
-      await this.#runAgain(batch.slice(0, half), skipsHeld)
-      await this.#runAgain(batch.slice(half), skipsHeld)
+      for (const part of [batch.slice(0, half), batch.slice(half)]) {
+        const running = this.#runAgain(part, skipsHeld, alone)
+        if (part.length === 1) alone.push(running)
+        else await running
+      }
     } else {
       for (const job of batch) {
         if (lockTimedOut) this.#retryHeld(job)
@@ -98,12 +118,16 @@ export class Runner<Op extends { readonly verb: string }, Answer> {
   }
 
   /** Without what callers asked for whose time is over by now. What is left can be of another verb. */
-  async #runAgain(batch: readonly Job<Op, Answer>[], skipsHeld: boolean): Promise<void> {
+  async #runAgain(
+    batch: readonly Job<Op, Answer>[],
+    skipsHeld: boolean,
+    alone: Promise<void>[],
+  ): Promise<void> {
     const verb = batch[0]?.op?.verb
     const wanted = batch.filter((job) => this.#results.refresh(job))
     for (const job of wanted) if (job.op?.verb !== verb) this.#results.requeue(job, job.op as Op)
     const same = wanted.filter((job) => job.sent)
-    if (same.length > 0) await this.run(same, { skipsHeld, isPatient: false })
+    if (same.length > 0) await this.#try(same, { skipsHeld, isPatient: false }, alone)
   }
 
   #retryHeld(job: Job<Op, Answer>): void {

@@ -10,7 +10,7 @@ import type { Reader } from './reader.ts'
 export interface Entry {
   sid: string
   session: SessionData
-  /** When the row expires. An invalid Date if the column holds `infinity`. */
+  /** When the session ends. An invalid Date if the column holds `infinity`. */
   expires: Date
 }
 
@@ -29,11 +29,10 @@ export async function* entries(source: EntrySource): AsyncGenerator<Entry, void,
     const rows = await source.rowsAfter(sid)
     const failures: unknown[] = []
     for (const row of rows) {
-      const [, , expire] = row
       sid = row[0]
       const read = async () => source.reader.read(row, logoutCount)
       const session = await read().catch((error) => void failures.push(error))
-      if (session) yield { sid, session, expires: new Date(Number(expire) * 1000) }
+      if (session) yield { sid, session, expires: new Date(source.reader.expiryOf(session, sid) * 1000) }
     }
     const { length } = failures
     if (length > 0) source.errorLog(`Skipped ${length} session(s) that cannot be read`, failures[0])

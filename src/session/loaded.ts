@@ -1,6 +1,8 @@
 // Remembers which session objects came out of `get`, and what was known of their rows then. Promises that
 // nothing is added to the user's data. Must not know tables, statements or connections.
 
+import type { Creation } from './lifetime.ts'
+
 /** What this process knows of the row behind a session object. */
 export interface Loaded {
   readonly by: LoadedSessions
@@ -17,6 +19,8 @@ export interface Loaded {
    * text of the row at that time; the two differ after a merge.
    */
   texts: { readonly base: string; readonly row: string } | undefined
+  /** Undefined without `maxLifetime`. */
+  creation: Creation | undefined
 }
 
 /**
@@ -70,18 +74,30 @@ export function carryLoaded(from: object, to: object): void {
 
 /** The loaded sessions of one store. */
 export class LoadedSessions {
-  remember(session: object, sid: string, expire: number, logoutCount: number, texts: Loaded['texts']): void {
-    LoadedTag.put(session, { by: this, sid, expire, logoutCount, texts })
+  remember(
+    session: object,
+    sid: string,
+    expire: number,
+    logoutCount: number,
+    texts: Loaded['texts'],
+    creation: Loaded['creation'],
+  ): void {
+    LoadedTag.put(session, { by: this, sid, expire, logoutCount, texts, creation })
   }
 
   /**
    * Lets a new session that express-session made for a request, and that is about to be stored, count as
    * loaded. Any other object does not, so that each `set` of it stores it.
    */
-  adopt(session: unknown, sid: string, logoutCount: number): Loaded | undefined {
+  adopt(
+    session: unknown,
+    sid: string,
+    logoutCount: number,
+    creation: Loaded['creation'],
+  ): Loaded | undefined {
     // A session that another store has loaded stays that store's.
     if (LoadedTag.on(session) || !isNew(session, sid)) return undefined
-    this.remember(session, sid, 0, logoutCount, undefined)
+    this.remember(session, sid, 0, logoutCount, undefined, creation)
     return LoadedTag.on(session)
   }
 

@@ -7,18 +7,33 @@ import type { Settings } from '../settings/settings.ts'
 import type { Answer } from '../table/answers.ts'
 import type { Operation } from '../table/operations.ts'
 import { replaceOf, storedText } from './conflicts.ts'
+import { thisSecond } from './creation.ts'
 import { expireAt } from './expiry.ts'
+import { beginning, creationOf, encodeWithCreation, withinLifetime } from './lifetime.ts'
 import type { Loaded, LoadedSessions } from './loaded.ts'
 import { logouts } from './logouts.ts'
+import { lookingSave, lookingTouch } from './lookups.ts'
 import { encode } from './text.ts'
 
-type SaveSettings = Pick<Settings, 'ttl' | 'serializer' | 'onConflict' | 'touchInterval'>
+// In seconds. By default a session ends so much earlier at most, however long it lives.
+const MAX_DEFAULT_INTERVAL = 60
+
+type SaveSettings = Pick<
+  Settings,
+  'ttl' | 'serializer' | 'onConflict' | 'touchInterval' | 'disableTouch' | 'maxLifetime'
+>
 
 export interface Save {
   /** A promise only if the serializer is async. */
   readonly operation: Operation | Promise<Operation>
+  /** To be called when the operation was done. A promise only with `maxLifetime`. */
+  done(answer: Answer): Promise<void> | undefined
+}
+
+interface Touch {
+  readonly operation: Operation
   /** To be called when the operation was done. */
-  done(answer: Answer): void
+  done(): void
 }
 
 export class Saves {
@@ -38,48 +53,86 @@ export class Saves {
    * @throws StoreError STORE_SESSION or STORE_TTL, or what the `ttl` function throws
    */
   save(sid: string, session: SessionData): Save {
-    const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count)
-    const expire = expireAt(session, sid, this.#settings.ttl)
-    const mayInsert = !loaded || mayBeMissing(loaded)
+    const settings = this.#settings
+    const fresh = settings.maxLifetime === undefined ? undefined : beginning()
+    const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count, fresh)
+    const created = (loaded?.creation ?? fresh)?.at
+    const expire = withinLifetime(expireAt(session, sid, settings.ttl), created, settings)
+    const canBeMissing = () => !loaded || mayBeMissing(loaded)
+    const mayInsert = canBeMissing()
     const aliveAt = mayInsert ? 0 : now()
     let base = ''
     const operationOf = (sess: string): Operation => {
       base = sess
-      return loaded && this.#compares
-        ? replaceOf(loaded, { sess, expire, aliveAt }, () => mayBeMissing(loaded))
-        : { verb: mayInsert ? 'upsert' : 'update', sess, expire, aliveAt }
+      const save = { sess, expire, aliveAt }
+      if (loaded && this.#compares) return replaceOf(loaded, save, canBeMissing)
+      if (fresh && !loaded?.creation?.isStored) {
+        return lookingSave(mayInsert ? 'insert' : 'replace', save, canBeMissing)
+      }
+      return { verb: mayInsert ? 'upsert' : 'update', ...save }
     }
-    const text = encode(session, this.#settings.serializer)
+    const text =
+      created === undefined
+        ? encode(session, settings.serializer)
+        : encodeWithCreation(session, created, settings)
     return {
       operation: typeof text === 'string' ? operationOf(text) : text.then(operationOf),
       done: (answer) => {
-        if (!loaded) return
+        if (!loaded) return undefined
         loaded.expire = expire
-        const row = this.#compares ? storedText(answer) : undefined
-        if (row !== undefined) loaded.texts = { base, row }
+        const row = this.#compares || fresh ? storedText(answer) : undefined
+        if (this.#compares && row !== undefined) loaded.texts = { base, row }
+        return created === undefined ? undefined : this.#learnCreation(loaded, created, base, row)
       },
     }
   }
 
   /**
-   * Undefined if the touch is left out, because it would move the expiry by too little.
+   * A row that was there already can be older than the session that was stored over it.
+   * @param base the text that was to be stored
+   * @param row the text that was stored, if that is known
+   */
+  async #learnCreation(loaded: Loaded, created: number, base: string, row = base): Promise<void> {
+    loaded.creation = { at: created, isStored: true }
+    const ofRow = row === base ? undefined : await creationOf(row, this.#settings)
+    if (ofRow !== undefined) loaded.creation = { at: ofRow, isStored: true }
+  }
+
+  /**
+   * Undefined if the touch is left out: by `disableTouch`, or because it would move the expiry by too little.
    * @throws StoreError STORE_TTL, or what the `ttl` function throws
    */
-  touch(sid: string, session: SessionData): Save | undefined {
+  touch(sid: string, session: SessionData): Touch | undefined {
+    const settings = this.#settings
     const loaded = this.#loaded.of(session, sid)
-    const expire = expireAt(session, sid, this.#settings.ttl)
-    // For a short session fewer touches are left out, so that it does not expire while it is in use.
-    const interval = Math.min(this.#settings.touchInterval, (expire - now()) / 10)
-    if (loaded && Math.abs(expire - loaded.expire) < interval) return undefined
+    const creation = loaded?.creation
+    // Whether the row has to be read before it is touched, or has to learn when its session was created.
+    const looks = settings.maxLifetime !== undefined && !creation?.isStored
+    if (settings.disableTouch && !(loaded && looks)) return undefined
+    const wanted = settings.disableTouch && loaded ? loaded.expire : expireAt(session, sid, settings.ttl)
+    const expire = withinLifetime(wanted, creation?.at, settings)
+    if (loaded && !looks && this.#isSpared(expire, expire - loaded.expire)) return undefined
     // A row that was alive when it was loaded can still be touched if it expired during this request.
     const aliveAt = Math.min(now(), Math.floor(loaded?.expire || Number.POSITIVE_INFINITY))
+    const touch = { verb: 'touch', expire, aliveAt } as const
     return {
-      operation: { verb: 'touch', expire, aliveAt },
+      operation: looks ? lookingTouch(touch, creation?.at ?? thisSecond(), settings) : touch,
       done: () => {
         // A new session whose first save failed stays new, as a touch stores nothing.
         if (loaded?.expire) loaded.expire = expire
       },
     }
+  }
+
+  /**
+   * Whether a touch gains too little to be sent. One that shortens the session is always sent.
+   * @param gained by how many seconds the expiry would move
+   */
+  #isSpared(expire: number, gained: number): boolean {
+    const left = expire - now()
+    const { touchInterval = Math.min(MAX_DEFAULT_INTERVAL, left / 100) } = this.#settings
+    // For a short session fewer touches are left out, so that it does not expire while it is in use.
+    return gained >= 0 && gained < Math.min(touchInterval, left / 10)
   }
 }
 

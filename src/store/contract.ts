@@ -1,6 +1,7 @@
 // What the store promises: its public methods with their meaning and their errors. Types and nothing else.
 
 import type { SessionData, Store } from 'express-session'
+import type { StoreEvents } from '../events.ts'
 import type { Options } from '../options.ts'
 import type { Entry } from '../session/entries.ts'
 import type { Health } from './health.ts'
@@ -27,8 +28,8 @@ import type { Stats } from './stats.ts'
 export interface PostgresStore extends Store {
   /**
    * Reads a session, as a new object for every call. If its cookie has an expiry, it is set to the row's.
-   * Resolves with null if the row is absent or has expired. A locked row is read without waiting, as it was
-   * before the other transaction.
+   * Resolves with null if the row is absent or has expired, or if the session is past `maxLifetime`. A locked
+   * row is read without waiting, as it was before the other transaction.
    *
    * Fails with `STORE_SESSION` if the row cannot be read as a session.
    */
@@ -43,8 +44,9 @@ export interface PostgresStore extends Store {
    * be absent because it expired, the session is stored again. Any other object is stored whatever there is.
    * If somebody else has locked the row, the save waits for it until the `timeout`.
    *
-   * Fails with `STORE_SESSION` if the session cannot be turned into text, with `STORE_TTL` if the `ttl`
-   * function returns no number, and with `STORE_CONFLICT` as the option `onConflict` says.
+   * Fails with `STORE_SESSION` if the session cannot be turned into text, or if `maxLifetime` is set and the
+   * `serializer` drops keys, with `STORE_TTL` if the `ttl` function returns no number, and with
+   * `STORE_CONFLICT` as the option `onConflict` says.
    */
   set(sid: string, session: SessionData): Promise<void>
   set(sid: string, session: SessionData, callback: Callback | undefined): void
@@ -52,6 +54,9 @@ export interface PostgresStore extends Store {
   /**
    * Moves the expiry of the row and changes nothing else. A row that is absent or has expired stays so, and
    * that is a success. A locked row is waited for until the `timeout`. Fails with `STORE_TTL` as `set` does.
+   *
+   * With `maxLifetime`, a touch of a session whose row does not say when it was created stores that, too. It
+   * fails with `STORE_SESSION` if the row cannot be read.
    */
   touch(sid: string, session: SessionData): Promise<void>
   touch(sid: string, session: SessionData, callback: Callback | undefined): void
@@ -103,6 +108,25 @@ export interface PostgresStore extends Store {
    * }
    */
   entries(): AsyncGenerator<Entry, void, undefined>
+
+  /**
+   * - `'expire'`, with `{ sid, session }`: a prune of this store, by its timer or by `pruneSessions`, has
+   *   deleted a session that had expired. `session` is as it was stored, and null if it cannot be read. The
+   *   listener runs in no request's async context. Deleted rows are read only while there is a listener.
+   * - `'destroy'`, with `{ sid }`: a call for the session to be destroyed has succeeded, whether there was a
+   *   row or not. After `clear()` the `sid` is undefined. The listener runs in the context of that call,
+   *   before it is answered.
+   *
+   * Nobody is told of rows that are deleted by SQL or by another store. What a listener throws, or a promise
+   * that it returns rejects with, goes to `errorLog`. `'connect'` and `'disconnect'` are never emitted.
+   * @example
+   * store.on('expire', ({ sid, session }) => removeUploads(session?.uploads))
+   */
+  on<Name extends keyof StoreEvents>(event: Name, listener: (event: StoreEvents[Name]) => unknown): this
+  on(event: string | symbol, listener: (...values: any[]) => void): this
+  /** As `on`, for the next such event only. */
+  once<Name extends keyof StoreEvents>(event: Name, listener: (event: StoreEvents[Name]) => unknown): this
+  once(event: string | symbol, listener: (...values: any[]) => void): this
 
   /**
    * Creates the table and its index if the table does not exist. Any number of processes can do so at once.

@@ -4,8 +4,10 @@
 
 import type { SessionData } from 'express-session'
 import { Pool } from '../connection/pool.ts'
+import type { Events } from '../events.ts'
 import { deletes } from '../pruning/deletes.ts'
 import { Pruner } from '../pruning/pruner.ts'
+import { expiredTeller } from '../session/expired.ts'
 import { LoadedSessions } from '../session/loaded.ts'
 import { logouts } from '../session/logouts.ts'
 import { Reader } from '../session/reader.ts'
@@ -24,7 +26,7 @@ import { type Stats, statsOf } from './stats.ts'
 import { WholeTable } from './whole-table.ts'
 
 export class Sessions {
-  readonly #settings: Settings
+  readonly #events: Events
   readonly counters: Counters = new Counters()
   readonly #pool: Pool
   readonly #table: Table
@@ -37,8 +39,8 @@ export class Sessions {
   readonly wholeTable: WholeTable
 
   /** Opens no connection yet. @throws TypeError for an instance or address that cannot be used */
-  constructor(settings: Settings) {
-    this.#settings = settings
+  constructor(settings: Settings, events: Events) {
+    this.#events = events
     this.#pool = new Pool(settings, this.counters)
     this.#table = new Table(settings, this.#pool)
     // Failed prunes are not reported while no server can be reached: the pool has reported that already.
@@ -46,7 +48,8 @@ export class Sessions {
     const onPruned = (count: number) => {
       this.counters.pruned += count
     }
-    this.#pruner = new Pruner({ ...settings, errorLog, onPruned }, deletes(this.#table))
+    const witness = { isPresent: () => events.hasListener('expire'), tell: expiredTeller(settings, events) }
+    this.#pruner = new Pruner({ ...settings, errorLog, onPruned }, deletes(this.#table, witness))
     this.#calls = new Calls(() => this.#pruner.start())
     const loaded = new LoadedSessions()
     this.#reader = new Reader(settings, loaded)
@@ -55,7 +58,14 @@ export class Sessions {
       usualLength: () => this.#reader.usualLength,
       timedOut: () => this.#pool.timedOut(),
     })
-    this.wholeTable = new WholeTable(this.#table, this.#queue, this.#calls, this.#reader, settings.errorLog)
+    this.wholeTable = new WholeTable(
+      this.#table,
+      this.#queue,
+      this.#calls,
+      this.#reader,
+      events,
+      settings.errorLog,
+    )
   }
 
   /** Takes callbacks, as a promise could keep the session's text alive: see `Queue.ask`. */
@@ -90,17 +100,17 @@ export class Sessions {
     const save = this.#saves.save(sid, session)
     const answer = await this.#queue.submit(sid, save.operation, trace?.sent)
     if (!answer) trace?.absent()
-    save.done(answer)
+    const learning = save.done(answer)
+    if (learning !== undefined) await learning
   }
 
   async touch(sid: string, session: SessionData, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
-    if (this.#settings.disableTouch) return
     const touch = this.#saves.touch(sid, session)
     if (!touch) return
     const answer = await this.#queue.submit(sid, touch.operation, trace?.sent)
     if (!answer) trace?.absent()
-    touch.done(answer)
+    touch.done()
   }
 
   async destroy(sid: string, trace?: OperationTrace): Promise<void> {
@@ -108,6 +118,7 @@ export class Sessions {
     logouts.add(sid)
     const answer = await this.#queue.submit(sid, { verb: 'destroy' }, trace?.sent)
     if (!answer) trace?.absent()
+    this.#events.tell('destroy', { sid })
   }
 
   async prune(): Promise<number> {

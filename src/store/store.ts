@@ -2,6 +2,7 @@
 // return a promise; `entries`, `createTable` and `close` take none. Must not know how a session is stored.
 
 import type { Session, SessionData, Store } from 'express-session'
+import { Events } from '../events.ts'
 import type { Options } from '../options.ts'
 import type { Entry } from '../session/entries.ts'
 import { carryLoaded } from '../session/loaded.ts'
@@ -26,7 +27,7 @@ export function storeClass(Base: new () => Store): PostgresStoreClass {
     constructor(options: Options = {}) {
       super(options)
       const settings = parseOptions(options)
-      this.#sessions = new Sessions(settings)
+      this.#sessions = new Sessions(settings, new Events(this, settings.errorLog))
       this.#errorLog = settings.errorLog
       printDebugLines()
     }

@@ -4,6 +4,7 @@
 import type { SessionData } from 'express-session'
 import { now } from '../clock.ts'
 import { codeOf, timedOut } from '../errors.ts'
+import type { Events } from '../events.ts'
 import { type Entry, type EntrySource, entries } from '../session/entries.ts'
 import { logouts } from '../session/logouts.ts'
 import type { Reader } from '../session/reader.ts'
@@ -22,6 +23,7 @@ export class WholeTable {
   readonly #table: Table
   readonly #queue: OperationQueue
   readonly #calls: Calls
+  readonly #events: Events
   readonly #source: Omit<EntrySource, 'rowsAfter'>
 
   constructor(
@@ -29,11 +31,13 @@ export class WholeTable {
     queue: OperationQueue,
     calls: Calls,
     reader: Reader,
+    events: Events,
     errorLog: Settings['errorLog'],
   ) {
     this.#table = table
     this.#queue = queue
     this.#calls = calls
+    this.#events = events
     this.#source = { limit: ROWS_AT_A_TIME, reader, errorLog }
   }
 
@@ -73,6 +77,7 @@ export class WholeTable {
       })
       // Once more, for the sessions that were read while it waited.
       .finally(() => logouts.addAll())
+    this.#events.tell('destroy', { sid: undefined })
   }
 
   /**

@@ -24,6 +24,12 @@ export interface OperationBatch {
   readonly isPatient: boolean
 }
 
+/**
+ * No row holds this text, as it is not JSON. A replace of it changes nothing, and its answer says what the
+ * row holds.
+ */
+export const UNKNOWN = ' '
+
 /** `replace` updates the row if it still holds the text `was`. `insert` inserts the row if there is none. */
 export interface Replace {
   readonly verb: 'replace' | 'insert'
@@ -38,6 +44,10 @@ export interface Replace {
   lastKnownTexts(): { readonly base: string; readonly row: string } | undefined
   /** Whether the row can be missing without a logout, because it expired. */
   mayBeMissing(): boolean
+  /** Whether an insert of it was not done because there seemed to be a row. */
+  readonly found?: true
+  /** What to do once the row is known to hold this text, if that is all that the operation is to find out. */
+  onRow?(row: string): Promise<Operation>
   /** Runs work in the async context of the save, such as the user's serializer. */
   inContext<T>(work: () => T): T
   readonly expire: number

@@ -79,22 +79,28 @@ export class Table {
 
   /** @throws StoreError */
   query(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns[]> {
-    return this.#queryByName(name, values, until, (rows) => rows)
+    return this.queryAs(name, values, (rows) => rows, until)
   }
 
   /** Runs a statement that returns one row. @throws StoreError */
   queryOne(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns> {
-    return this.#queryByName(name, values, until, ([row, ...others]) => {
+    const onlyRow = ([row, ...others]: Columns[]) => {
       if (!row || others.length > 0) throw mismatch()
       return row
-    })
+    }
+    return this.queryAs(name, values, onlyRow, until)
   }
 
-  #queryByName<T>(
+  /**
+   * @param read turns the rows into the result; throws STORE_MISMATCH if they are not those that were asked
+   *   for
+   * @throws StoreError
+   */
+  queryAs<T>(
     name: StatementName,
     values: ValuesByName,
-    until: number,
     read: (rows: Columns[]) => T,
+    until: number = this.deadline(),
   ): Promise<T> {
     return this.#send({
       verb: name,

@@ -69,7 +69,7 @@ test('a statement asks for the time when it has all its locks, and then changes 
 })
 
 test('a write that waits for a lock of the whole table fails by the timeout, and does not land after it', () =>
-  withStore({ ...at, timeout: 0.4 }, async (store) => {
+  withStore({ ...at, timeout: 1 }, async (store) => {
     const stored = async () => (await row(db.sql, 'late'))?.n
     await store.set('late', sessionOf({ n: 0 }))
     const loaded: any = await store.get('late')
@@ -94,7 +94,7 @@ test('a write that waits for a lock of the whole table fails by the timeout, and
 
 test('a write that the network delivers after its timeout does not land', async () => {
   const between = await proxy(db.url)
-  await withStore({ conString: between.url, timeout: 0.4, max: 2, onConflict: 'merge' }, async (store) => {
+  await withStore({ conString: between.url, timeout: 1, max: 2, onConflict: 'merge' }, async (store) => {
     const loaded: any[] = []
     const writes = {
       upsert: () => store.set('new', sessionOf({ n: 1 })),

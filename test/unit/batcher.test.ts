@@ -199,3 +199,19 @@ test('a batch that fails otherwise fails all its members, and the lane goes on',
   sent[1]?.end()
   assert.equal(await next, 'a')
 })
+
+test('a member that is tried again for long, alone, keeps the others of its batch from nothing', async () => {
+  const { queue, sent, keys } = backend({ maxKeys: 4 })
+  const all = ['a', 'b', 'c', 'd'].map((key) => queue.submit(key, { verb: 'append' }))
+  await tick()
+  sent[0]?.fail(new Error('member'))
+  await tick()
+  sent[1]?.fail(new Error('member'))
+  await tick()
+  // Neither `a` nor `b` has an answer yet.
+  assert.deepEqual(keys(), ['abcd', 'ab', 'a', 'b', 'cd'])
+  for (const { end } of sent.slice(3)) end()
+  await Promise.all(all.slice(1))
+  sent[2]?.fail(new Error('member'))
+  assert.equal((await failure(all[0] as Promise<string>)).message, 'member')
+})
