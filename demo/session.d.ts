@@ -5,6 +5,9 @@ import 'express-session'
 declare module 'express-session' {
   interface SessionData {
     user?: string
-    views?: number
+    count?: number
+    cart?: string
+    theme?: string
+    report?: string
   }
 }

@@ -24,7 +24,7 @@ export function basesOf(repository, tag) {
 const PARTS = new RegExp(
   [
     /(?<code>^(?<fence>```+|~~~+).*?^\k<fence>|(?<tick>`+)[^`].*?\k<tick>(?!`))/,
-    /(?<before>\]\(<?|^\[[^\]\n]+\]:\s*<?|\b(?:src|href)=")(?<target>[^\s)>"]+)/,
+    /(?<before>\]\(<?|^\[[^\]\n]+\]:\s*<?|\b(?:srcset|src|href)=")(?<target>[^\s)>"]+)/,
   ]
     .map(({ source }) => source)
     .join('|'),

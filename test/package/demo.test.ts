@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,8 +17,9 @@ const main = fileURLToPath(new URL('../../demo/main.js', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'demo-test-'))
 chmodSync(folder, 0o755)
 const leftovers = () => readdirSync(folder)
-// Port 0: any that is free. An embedded server, whatever the tests run on.
-const env = { PORT: '0', DATABASE_URL: '', TMPDIR: folder }
+// An embedded server, whatever the tests run on.
+const env = { DATABASE_URL: '', TMPDIR: folder }
+const demoAt = (port: number) => program(process.execPath, [main, '--port', String(port)], env)
 
 const refused = (url: string) =>
   new Promise<boolean>((resolve) => {
@@ -30,13 +31,10 @@ const refused = (url: string) =>
 test(
   'logged in at one service is logged in at the other, logged out too, and Ctrl-C leaves nothing behind',
   async () => {
-    const demo = program(process.execPath, [main], env)
-    const [, theirs] = (await demo.printed(/connect-pg-simple +(http:\S+)/)) as unknown as [string, string]
-    const [, ours] = (await demo.printed(/connect-postgres-simple +(http:\S+)/)) as unknown as [
-      string,
-      string,
-    ]
-    await demo.printed(/Ctrl-C/)
+    const demo = demoAt(0)
+    const [url] = await demo.printed(/http:\S+/)
+    const theirs = `${url}/connect-pg-simple`
+    const ours = `${url}/connect-postgres-simple`
 
     for (const [here, there] of [
       [theirs, ours],
@@ -48,26 +46,68 @@ test(
         redirect: 'manual',
       })
       const cookie = login.headers.getSetCookie()[0]?.split(';')[0] as string
-      const look = async (url: string) => (await fetch(url, { headers: { cookie } })).text()
-      assert.match(await look(here), /You are <b>Ann &#60;b&#62;<\/b>, and have looked 1 times/)
-      assert.match(await look(there), /have looked 2 times/)
-      await fetch(`${there}/logout`, { method: 'POST', headers: { cookie }, redirect: 'manual' })
-      assert.match(await look(here), /Nobody is logged in/)
+      const post = (at: string) => fetch(at, { method: 'POST', headers: { cookie }, redirect: 'manual' })
+      const look = async () => (await fetch(url, { headers: { cookie } })).text()
+      const words = 'Logged in as <strong>Ann &#60;b&#62;</strong>. Counted to <strong>1</strong>'
+      await post(`${there}/count`)
+      assert.equal((await look()).split(words).length, 3, 'both services say so')
+      await post(`${there}/logout`)
+      assert.equal((await look()).split('Nobody is logged in').length, 3)
     }
 
     demo.ctrlC()
     const { code, signal, output } = await demo.ended()
     assert.deepEqual([code, signal], [0, null], output)
     assert.deepEqual(leftovers(), [])
-    assert.ok((await refused(ours)) && (await refused(theirs)))
+    assert.ok(await refused(url))
   },
   { seconds: 90 },
 )
 
 test(
+  'a port that is taken is not asked for again: the demo takes the next one',
+  async () => {
+    const taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+    const { port } = taken.address() as AddressInfo
+    const demo = demoAt(port)
+    const [url] = await demo.printed(/http:\S+/)
+    assert.ok(Number(new URL(url).port) > port)
+    assert.equal((await fetch(url)).status, 200)
+    demo.ctrlC()
+    assert.equal((await demo.ended()).code, 0)
+    taken.close()
+  },
+  { seconds: 60 },
+)
+
+test('a port that cannot be is refused in words', async () => {
+  const { code, output } = await program(process.execPath, [main, '--port', '99999'], env).ended()
+  assert.equal(code, 1)
+  assert.match(output, /`--port` must be from 0 to 65535/)
+})
+
+test(
+  'Ctrl-C in the middle of a load leaves nothing behind either',
+  async () => {
+    const demo = demoAt(0)
+    const [url] = await demo.printed(/http:\S+/)
+    const load = fetch(`${url}/try/load`, { method: 'POST' }).catch(() => undefined)
+    while (!(await (await fetch(url)).text()).includes('class="chart"'))
+      await new Promise((resume) => setTimeout(resume, 50))
+    demo.ctrlC()
+    const { code, output } = await demo.ended()
+    assert.equal(code, 0, output)
+    assert.deepEqual(leftovers(), [])
+    await load
+  },
+  { seconds: 60 },
+)
+
+test(
   'Ctrl-C while the demo starts leaves nothing behind either',
   async () => {
-    const demo = program(process.execPath, [main], env)
+    const demo = demoAt(0)
     while (leftovers().length === 0) await new Promise((resume) => setTimeout(resume, 5))
     demo.ctrlC()
     await demo.ended()

@@ -102,7 +102,7 @@ test('all that is missing is said at once, before any check runs', () => {
       'CHANGELOG.md',
       `# Changelog\n\n## [${version}] - unreleased\n\n- Everything.\n\n## [0.0.1] - 2026-01-01\n`,
     )
-    write('README.md', '[gone](docs/gone.md) ![gone too](gone.svg)')
+    write('README.md', '[gone](docs/gone.md) ![gone too](gone.svg) <source srcset="gone.webp">')
   })
   assert.deepEqual(refusals.slice(0, 4), [
     '- the work tree has changes that are not committed',
@@ -114,6 +114,7 @@ test('all that is missing is said at once, before any check runs', () => {
   assert.deepEqual(refusals.slice(5), [
     '- README.md links to docs/gone.md, which is not there',
     '- README.md links to gone.svg, which is not there',
+    '- README.md links to gone.webp, which is not there',
   ])
 })
 
