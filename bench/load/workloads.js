@@ -1,0 +1,135 @@
+// What is asked of a store, one function for each operation. Every answer is checked: a fast wrong one
+// counts for nothing.
+
+export const LIFETIME_MS = 24 * 60 * 60 * 1000
+
+const inADay = (spreadMs) => new Date(Date.now() + LIFETIME_MS + Math.random() * spreadMs)
+/**
+ * Far from the one before, as for a user who comes once in a while: within a second many expiries would be
+ * the same, and what is the same is cheaper to write.
+ */
+const nextExpiry = () => inADay(10_000_000)
+/** Up to some 55 seconds from the one before, which no default spares by more than a minute. */
+const expiryWithinAMinute = () => inADay(55_000)
+
+/** A session as express-session has it, whose text is about so many bytes. */
+export function sessionOf(number, bytes) {
+  const cookie = {
+    originalMaxAge: LIFETIME_MS,
+    expires: nextExpiry(),
+    httpOnly: true,
+    path: '/',
+  }
+  return { cookie, number, list: 'some "quoted" text '.repeat(Math.max(0, Math.floor((bytes - 150) / 21))) }
+}
+
+/** A store's callback verb as a promise. */
+export const call = (store, verb, ...values) =>
+  new Promise((resolve, reject) => {
+    store[verb](...values, (error, result) => (error ? reject(error) : resolve(result)))
+  })
+
+const pick = (count) => Math.floor(Math.random() * count)
+export const sid = (number) => `bench-${number}`
+
+async function get(store, { rows }) {
+  const number = pick(rows)
+  const session = await call(store, 'get', sid(number))
+  if (session?.number !== number) throw new Error(`asked for ${number}, got ${session?.number}`)
+  return session
+}
+
+async function touchWith(store, session, expires) {
+  session.cookie.expires = expires
+  await call(store, 'touch', sid(session.number), session)
+}
+
+/** What the process has loaded, as an app has it in the middle of a request. */
+const loaded = []
+/** Numbers of the sessions that 'set new' has made and 'destroy' has not yet destroyed. */
+const created = []
+
+/** Name of the one operation in which a store may spare a touch. */
+export const BACK = 'get+touch, back within a minute'
+
+/**
+ * Each does one operation, and gives false when there is nothing left to do it on.
+ * @type {Record<string, (store: object, options: any) => Promise<unknown>>}
+ */
+export const workloads = {
+  get,
+
+  /** What one request costs that changes nothing. The touch moves the expiry by minutes to hours. */
+  async 'get+touch'(store, options) {
+    await touchWith(store, await get(store, options), nextExpiry())
+  },
+
+  /** The same of users who come back within a minute. */
+  async [BACK](store, options) {
+    await touchWith(store, await get(store, options), expiryWithinAMinute())
+  },
+
+  async touch(store, { rows }) {
+    await touchWith(store, sessionOf(pick(rows), 0), nextExpiry())
+  },
+
+  async 'set loaded'(store, { rows }) {
+    const session = loaded[pick(rows)]
+    session.cookie.expires = nextExpiry()
+    session.changed = Math.random()
+    await call(store, 'set', sid(session.number), session)
+  },
+
+  async 'set new'(store, { bytes }) {
+    const number = `${process.pid}-${Math.random()}`
+    await call(store, 'set', sid(number), sessionOf(number, bytes))
+    created.push(number)
+  },
+
+  async destroy(store) {
+    const number = created.pop()
+    if (number === undefined) return false
+    await call(store, 'destroy', sid(number))
+    return true
+  },
+}
+
+export async function inHundreds(rows, work) {
+  for (let from = 0; from < rows; from += 100)
+    await Promise.all(Array.from({ length: Math.min(100, rows - from) }, (_, i) => work(from + i)))
+}
+
+/** Fills the table with so many sessions of that size. */
+export const fill = (store, { rows, bytes }) =>
+  inHundreds(rows, (number) => call(store, 'set', sid(number), sessionOf(number, bytes)))
+
+let hasComeBack = false
+
+/** What an operation needs before it can be measured. */
+export const prepare = {
+  /** Each user was here a moment ago. */
+  async [BACK](store, { rows }) {
+    if (hasComeBack) return
+    hasComeBack = true
+    await inHundreds(rows, async (number) =>
+      touchWith(store, await call(store, 'get', sid(number)), expiryWithinAMinute()),
+    )
+  },
+
+  /**
+   * Loads them all. Only where it is needed: objects that stay teach V8 to make others like them in the old
+   * space.
+   */
+  async 'set loaded'(store, { rows }) {
+    if (loaded.length > 0) return
+    await inHundreds(rows, async (number) => {
+      loaded[number] = await call(store, 'get', sid(number))
+    })
+  },
+
+  /** Some to destroy. */
+  async destroy(store, { bytes }) {
+    const count = Math.min(8000, Math.ceil(10_000_000 / bytes)) - created.length
+    await inHundreds(count, () => workloads['set new'](store, { bytes }))
+  },
+}
