@@ -47,7 +47,7 @@ const FULL = {
   soak: { minutes: 10, warmSeconds: 10 },
 }
 
-const QUICK_PACE = { rounds: 2, ms: 200, warmMs: 80, compileMs: 200 }
+const QUICK_PACE = { rounds: 2, ms: 200, warmMs: 80, compileMs: 150 }
 
 const QUICK = {
   rivals: 'main',
@@ -64,7 +64,8 @@ const QUICK = {
     },
   ],
   relay: [
-    { ...QUICK_PACE, delays: DELAYS, operations: ['get+touch'], concurrencies: [1, 8, 64, 256] },
+    { ...QUICK_PACE, delays: [1], operations: ['get+touch'], concurrencies: [1, 8, 64, 256] },
+    { ...QUICK_PACE, delays: [0, 0.25, 5], operations: ['get+touch'], concurrencies: [1, 256] },
     { ...QUICK_PACE, delays: [1], operations: OTHER_VERBS, concurrencies: [1] },
   ],
   open: {
@@ -93,7 +94,7 @@ const SMOKE = {
   pools: { ...QUICK.pools, ...SMOKE_PACE, sizes: [10, 40] },
   cost: { rounds: 1, users: 50, pagesPerSecond: 50, seconds: 1 },
   store: QUICK.store.map((each) => ({ ...each, ...SMOKE_PACE })),
-  relay: QUICK.relay.map((each) => ({ ...each, ...SMOKE_PACE, delays: [1] })),
+  relay: QUICK.relay.map((each) => ({ ...each, ...SMOKE_PACE })),
   open: { ...QUICK.open, ms: 200, warmMs: 20, compileMs: 10 },
   http: QUICK.http.map((each) => ({ ...each, seconds: 0.3, warmSeconds: 0.1 })),
   processes: { ...QUICK.processes, ms: 50, warmMs: 10 },

@@ -6,7 +6,7 @@ import express from 'express'
 import session from 'express-session'
 import { open } from '../subjects/open.js'
 import { answer } from './answer.js'
-import { call, sessionOf } from './workloads.js'
+import { call, inHundreds, sessionOf } from './workloads.js'
 
 const SECRET = 'bench'
 const { subject, at } = JSON.parse(process.argv[2])
@@ -43,12 +43,9 @@ function cookieOf(sid) {
 answer({
   /** Stores so many users, and gives their cookies. */
   async users({ count, bytes }) {
-    const cookies = []
-    for (let number = 0; number < count; number++) {
-      const sid = `http-${number}`
-      await call(store, 'set', sid, sessionOf(number, bytes))
-      cookies.push(cookieOf(sid))
-    }
+    const sids = Array.from({ length: count }, (_, number) => `http-${number}`)
+    await inHundreds(count, (number) => call(store, 'set', sids[number], sessionOf(number, bytes)))
+    const cookies = sids.map(cookieOf)
     return { url: `http://127.0.0.1:${server.address().port}`, cookies }
   },
   async close() {

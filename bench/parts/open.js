@@ -19,7 +19,7 @@ export async function open(servers, { plan, pools, log }) {
     await withWorkers(subjects, at, work, compileMs, async (tell) => {
       for (const rate of rates) {
         // Once so many wait that the answer is known, nothing is left to learn.
-        const task = { ...work, warmMs, plan: { rate, ms, most: Math.max(200, (rate * ms) / 1000) } }
+        const task = { ...work, warmMs, plan: { rate, ms, most: Math.max(200, rate / 2) } }
         const measured = await turns(subjects, rounds, (subject) => tell(subject, 'arrive', task))
         const rows = measured.map((row) => ({
           delayMs,

@@ -1,11 +1,12 @@
-// Redis servers, if it is installed: one that keeps sessions in memory only, and one that has each write on
+// Redis servers, if it can be had: one that keeps sessions in memory only, and one that has each write on
 // disk before it answers, as PostgreSQL has.
 
-import { spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../../server/postgres.js'
+import { programOf } from './debian.js'
 
 const DURABILITY = {
   redis: ['--appendonly', 'no'],
@@ -18,17 +19,19 @@ const DURABILITY = {
  * @typedef {{ url: string, pid: number, directory: string, stop(): Promise<void> }} Redis
  */
 export async function startRedis() {
-  const version = spawnSync('redis-server', ['--version'], { encoding: 'utf8' }).stdout?.match(/v=(\S+)/)?.[1]
+  const program = programOf('redis-server', 'redis-server')
+  if (!program) return { servers: {} }
+  const text = execFileSync(program.command, ['--version'], { env: program.env, encoding: 'utf8' })
   const servers = {}
-  if (version) for (const [name, flags] of Object.entries(DURABILITY)) servers[name] = await launch(flags)
-  return { version, servers }
+  for (const [name, flags] of Object.entries(DURABILITY)) servers[name] = await launch(program, flags)
+  return { version: /v=(\S+)/.exec(text)?.[1], servers }
 }
 
-async function launch(flags) {
+async function launch({ command, env }, flags) {
   const port = await freePort()
   const directory = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-redis-'))
   const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', directory]
-  const child = spawn('redis-server', [...options, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(command, [...options, ...flags], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   // For a process that ends without stopping it.
   const kill = () => child.kill()
   process.once('exit', kill)

@@ -24,7 +24,7 @@ export async function startServers() {
       // The default of 128 MB would make of a million rows a measurement of the operating system's cache.
       ...['-c', 'shared_buffers=1GB'],
       // For the largest pools in several processes. The default is 100.
-      ...['-c', 'max_connections=400'],
+      ...['-c', 'max_connections=1000'],
     ],
   })
   const sql = postgres(server.url, { max: 1, onnotice() {}, connection: { application_name: 'bench' } })
@@ -43,7 +43,7 @@ export async function startServers() {
   return {
     at: { postgres: server.url, ...ofRedis('url') },
     sql,
-    versions: { PostgreSQL: version, Redis: redis.version ?? 'not installed' },
+    versions: { PostgreSQL: version, Redis: redis.version ?? 'not measured' },
     pids: { postgres: pid, ...ofRedis('pid') },
     directories: ofRedis('directory'),
     async stop() {
