@@ -7,16 +7,19 @@ import { networkName } from './network-name.js'
 import { bars, lines } from './plot.js'
 import { rowsOf } from './targets.js'
 
-// By Okabe and Ito: told apart by people who do not see all colours, and on light and dark ground.
+// By Okabe and Ito: told apart by people who do not see all colours, and on light and dark ground. In the
+// order in which they are drawn.
 const COLORS = {
-  [OURS]: '#0072b2',
-  [OURS_EVERY_TOUCH]: '#56b4e9',
-  [PG_SIMPLE]: '#d55e00',
-  [redisName('redis5', 'redis')]: '#009e73',
-  [redisName('redis5', 'redisAlways')]: '#cc79a7',
-  MemoryStore: '#999999',
+  [OURS]: ['#0072b2'],
+  [OURS_EVERY_TOUCH]: ['#56b4e9'],
+  [PG_SIMPLE]: ['#d55e00'],
+  'other pools': ['#e69f00', '#f0e442'],
+  [redisName('redis5', 'redis')]: ['#009e73'],
+  [redisName('redis5', 'redisAlways')]: ['#cc79a7'],
+  MemoryStore: ['#999999'],
 }
-const BEST_POOL_COLOR = '#e69f00'
+const colorKeyOf = (store) => (isPooled(store) && store !== PG_SIMPLE ? 'other pools' : store)
+const rankOf = (store) => Object.keys(COLORS).indexOf(colorKeyOf(store))
 
 /**
  * @returns {{ name: string, alt: string, svgs: Promise<Record<string, string>> }[]} those of which there
@@ -44,7 +47,7 @@ export function charts(results) {
         (row) => row.bytes === 64_000 && row.operation !== 'destroy' && !/touch/.test(row.operation),
       ),
       {
-        title: ['Operations per second, sessions of 64 KB, 1, 32 and 256 at once, no network'],
+        title: ['Operations per second, sessions of 64 KB,', '1, 32 and 256 at once, no network'],
         point: ({ operation, concurrency }) => ({ group: `${operation},|${concurrency} at once` }),
       },
     ),
@@ -67,8 +70,8 @@ export function charts(results) {
       open.filter((row) => row.delayMs === 1),
       {
         title: [
-          'p99 of get+touch that arrive at random, as many at once as come, network of 1 ms each way',
-          '(× where a store falls behind for good)',
+          'p99 of get+touch that arrive at random, as many at once as come,',
+          'network of 1 ms each way (× where a store falls behind for good)',
         ],
         x: 'arrivals per second',
         y: 'ms',
@@ -93,17 +96,27 @@ export function charts(results) {
   ].filter((each) => each !== undefined)
 }
 
-const isShown = ({ store }) => COLORS[store] !== undefined || isPooled(store)
+const isShown = ({ store }) => rankOf(store) >= 0
 
 function chart(draw, name, rows, { title, x = undefined, y = 'per second', field = 'rate', point }) {
   if (rows.length === 0) return undefined
-  const names = [...new Set(rows.map(({ store }) => store))]
-  const colors = Object.fromEntries(names.map((each) => [each, COLORS[each] ?? BEST_POOL_COLOR]))
   const points = rows
     .filter((row) => of(row, field) > 0)
+    .toSorted((a, b) => rankOf(a.store) - rankOf(b.store))
     .map((row) => {
       const [low, high] = rangeOf(row, field)
       return { store: row.store, value: of(row, field), low, high, ...point(row) }
     })
-  return { name, alt: title.join(' '), svgs: draw({ title, x, y, colors }, points) }
+  return { name, alt: title.join(' '), svgs: draw({ title, x, y, colors: colorsOf(points) }, points) }
+}
+
+function colorsOf(points) {
+  const colors = {}
+  const used = {}
+  for (const { store } of points) {
+    const key = colorKeyOf(store)
+    used[key] ??= 0
+    colors[store] ??= COLORS[key][used[key]++]
+  }
+  return colors
 }

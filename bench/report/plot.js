@@ -57,7 +57,7 @@ function stepOf(points) {
 /** @returns {Promise<Record<string, string>>} SVG by theme */
 async function inThemes({ title, colors }, values, { width, x, xOffset = undefined, y, mark }) {
   const names = [...new Set(values.map(({ store }) => store))]
-  const legend = { orient: 'bottom', direction: 'vertical', columns: 2, labelLimit: 0, symbolLimit: 0 }
+  const legend = { orient: 'bottom', direction: 'vertical', columns: 1, labelLimit: 0, symbolLimit: 0 }
   const scale = { domain: names, range: names.map((name) => colors[name]) }
   const place = { x, ...(xOffset && { xOffset }) }
   const layer = [
