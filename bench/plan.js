@@ -90,6 +90,7 @@ const SMOKE_PACE = { rounds: 1, ms: 30, warmMs: 10, compileMs: 10 }
 
 const SMOKE = {
   ...QUICK,
+  rivals: 'all',
   delays: [1],
   pools: { ...QUICK.pools, ...SMOKE_PACE, sizes: [10, 40] },
   cost: { rounds: 1, users: 50, pagesPerSecond: 50, seconds: 1 },
