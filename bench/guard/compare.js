@@ -21,7 +21,7 @@ export function compare(accepted, counted) {
       if (count === 'allocatedBytes' && !isSameNode) continue
       const change = now[count] / before[count] - 1
       // Not a number, too, if one of both is missing.
-      if (Math.abs(change) <= MOST || before[count] === now[count]) continue
+      if (Math.abs(change) <= MOST + Number.EPSILON || before[count] === now[count]) continue
       changes.push(`${name}: ${count} ${before[count]} → ${now[count]}, ${percent(change)} (at most ±5 %)`)
     }
   }

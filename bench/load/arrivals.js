@@ -4,6 +4,10 @@
 
 import { clock, waker } from './wake.js'
 
+let next = () => {}
+/** One for all runs of a process: it takes a while until it is there, which is no latency of a store. */
+let wakeAt
+
 /**
  * @param {object} plan
  * @param {number} plan.rate arrivals a second
@@ -12,6 +16,7 @@ import { clock, waker } from './wake.js'
  * @param {() => Promise<unknown>} work
  */
 export async function arrivals({ rate, ms, most }, work) {
+  wakeAt ??= await waker(() => next())
   const latencies = []
   let failure
   let arrived = 0
@@ -34,12 +39,11 @@ export async function arrivals({ rate, ms, most }, work) {
     if (waiting === 0) endOfWaiting()
   }
   await new Promise((resolve) => {
-    const next = () => {
+    next = () => {
       for (const now = clock(); due <= now && due < end; due += pause(rate)) void arrive(due)
       if (due >= end || waiting > most || failure) resolve(undefined)
-      else wake(due)
+      else wakeAt(due)
     }
-    const wake = waker(next)
     next()
   })
   const atEnd = { arrived, answered: latencies.length, waiting, seconds: (clock() - began) / 1000 }

@@ -17,7 +17,7 @@ let packets = []
 let first = 0
 let isAwaited = false
 let lateness = createHistogram()
-const wake = waker(proceed)
+const wakeAt = await waker(proceed)
 const sockets = new Set()
 
 const servers = ports.map((port) =>
@@ -59,7 +59,7 @@ function deliver() {
   if (isAwaited || first === packets.length) return
   isAwaited = true
   const { due } = packets[first]
-  if (due - now > LEAD_MS) wake(due - LEAD_MS)
+  if (due - now > LEAD_MS) wakeAt(due - LEAD_MS)
   else setImmediate(proceed)
 }
 

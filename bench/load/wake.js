@@ -8,13 +8,14 @@ export const clock = () => Number(process.hrtime.bigint()) / 1e6
 
 /**
  * @param {() => void} onWake
- * @returns a function that takes the moment to wake at, instead of any one before
+ * @returns a function that takes the moment to wake at, instead of any before; once the other thread is there
  */
-export function waker(onWake) {
+export async function waker(onWake) {
   const state = new SharedArrayBuffer(16)
   const turns = new Int32Array(state, 0, 1)
   const due = new Float64Array(state, 8, 1)
   const thread = new Worker(new URL(import.meta.url), { workerData: state })
+  await new Promise((resolve) => thread.once('online', () => resolve(undefined)))
   thread.on('message', onWake)
   thread.unref()
   return (/** @type {number} */ moment) => {

@@ -6,21 +6,24 @@ import { inside } from '../servers/process.js'
 import { ours, pgSimple } from '../subjects/roster.js'
 import { turns } from './turns.js'
 
-/** @returns one row for each way, with all its rounds */
-export async function prune(servers, { plan, log }) {
-  const { expired, live, rounds } = plan.prune
-  const subjects = [ours(), pgSimple()]
-  const rows = await inside(ours(), servers.at, (reader) =>
-    turns(subjects, rounds, async (subject) => {
-      await fill(servers.sql, expired, live)
-      const round = await inside(subject, servers.at, (pruner) => whileReading(pruner, reader, live))
-      const [{ left }] = await servers.sql`select count(*)::int as left from session`
-      if (left !== live) throw new Error(`${subject.name}: ${left} rows are left, not ${live}`)
-      log(`prune by ${subject.name}`)
-      return round
-    }),
-  )
-  return rows.map((row) => ({ expired, live, ...row }))
+/** @returns one row for each size and way, with all its rounds */
+export async function prune(servers, { plan, huge, log }) {
+  const plans = [plan.prune, ...(huge ? [{ expired: 1_000_000, live: 9_000_000, rounds: 1 }] : [])]
+  const results = []
+  for (const { expired, live, rounds } of plans) {
+    const rows = await inside(ours(), servers.at, (reader) =>
+      turns([ours(), pgSimple()], rounds, async (subject) => {
+        await fill(servers.sql, expired, live)
+        const round = await inside(subject, servers.at, (pruner) => whileReading(pruner, reader, live))
+        const [{ left }] = await servers.sql`select count(*)::int as left from session`
+        if (left !== live) throw new Error(`${subject.name}: ${left} rows are left, not ${live}`)
+        log(`prune of ${expired} among ${live} rows by ${subject.name}`)
+        return round
+      }),
+    )
+    results.push(...rows.map((row) => ({ expired, live, ...row })))
+  }
+  return results
 }
 
 async function whileReading(pruner, reader, live) {
