@@ -6,7 +6,8 @@ import { createHistogram } from 'node:perf_hooks'
 import { answer } from './answer.js'
 import { clock, waker } from './wake.js'
 
-const { ports, delayMs } = JSON.parse(process.argv[2])
+/** @type {{ targets: { host: string, port: number }[], delayMs: number }} */
+const { targets, delayMs } = JSON.parse(process.argv[2])
 
 // A thread that is woken comes about this late, so it is woken as much earlier. Seen on Linux, whose timers
 // have a slack of 0.05 ms, with Node 20.
@@ -20,9 +21,9 @@ let lateness = createHistogram()
 const wakeAt = await waker(proceed)
 const sockets = new Set()
 
-const servers = ports.map((port) =>
+const servers = targets.map((target) =>
   createServer({ allowHalfOpen: true }, (socket) => {
-    const other = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    const other = connect({ ...target, allowHalfOpen: true })
     link(socket, other)
     link(other, socket)
   }),
@@ -75,7 +76,7 @@ function pass(to, data) {
 }
 
 answer({
-  /** The ports that lead to the given ones. */
+  /** The ports that lead to the targets. */
   listen: () => Promise.all(servers.map(listen)),
 
   /** By how many milliseconds packets left too late, since it was asked last. */

@@ -57,7 +57,7 @@ export function charts(results) {
       network.filter((row) => row.operation === 'get+touch' && row.delayMs === 1),
       {
         title: [
-          'get+touch per second, 1 to 1,000 at once, network of 1 ms each way,',
+          'get+touch per second by how many are at once, network of 1 ms each way,',
           'sessions of 300 bytes',
         ],
         x: 'at once',

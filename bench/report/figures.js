@@ -1,7 +1,11 @@
 // How figures are compared and shown: medians of rounds with their spread, ratios, tables. Knows nothing of
 // what was measured.
 
-export const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
+/** Of an even number of values the mean of the two in the middle. */
+export function median(values) {
+  const sorted = values.toSorted((a, b) => a - b)
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2
+}
 
 /** The first row that has all these fields. */
 export const find = (rows, where) =>

@@ -36,7 +36,8 @@ get+touch that arrive at random, p50 / p99 in ms. A store falls behind when a te
 answered at the end of the time:`
 
 export const POOLS = `\
-get+touch per second of connect-pg-simple, 256 at once, by the size of its pool:`
+get+touch per second of connect-pg-simple, 256 at once, by the size of its pool. A larger one than 80 would
+leave hardly any of the 100 connections that PostgreSQL takes by default:`
 
 export const HTTP = `\
 Requests per second of Express 5 with express-session and a session of 600 bytes, by route, connections and

@@ -67,14 +67,15 @@ export const pingTable = (results) =>
 /** get+touch with each delay and number at once: the store, and its multiple of connect-pg-simple. */
 export function relayTable(results) {
   const rows = rowsOf(results, 'relay').filter((row) => row.operation === 'get+touch')
-  const counts = different(rows, 'concurrency')
+  const counts = different(rows, 'concurrency').toSorted((a, b) => a - b)
   return table(
     ['get+touch', ...counts.map((count) => `${count} at once`)],
     different(rows, 'delayMs').map((delayMs) => [
       networkName(delayMs),
       ...counts.map((concurrency) => {
         const of = (store) => find(rows, { delayMs, concurrency, store })
-        return `${spread(of(OURS), 'rate')}, ${times(ratio(of(OURS), of(PG_SIMPLE), 'rate'))}`
+        const our = of(OURS)
+        return our ? `${spread(our, 'rate')}, ${times(ratio(our, of(PG_SIMPLE), 'rate'))}` : ''
       }),
     ]),
   )

@@ -36,7 +36,8 @@ function sizeOf(directory) {
  * How many are open to a server of this machine, as Linux tells it, less the benchmark's own to PostgreSQL.
  */
 export function connectionsTo(url) {
-  const { port, protocol } = new URL(url)
+  const { hostname, port, protocol } = new URL(url)
+  if (hostname !== '127.0.0.1') return undefined
   const hex = Number(port).toString(16).toUpperCase().padStart(4, '0')
   // After the number: the local address, the remote one, and the state, where 01 is established.
   const established = new RegExp(`^ *\\d+: 0100007F:${hex} \\S+ 01 `)

@@ -12,11 +12,16 @@ const PINGS = 300
 export async function network(at, delayMs) {
   const echo = await echoServer()
   const names = Object.keys(at)
-  const ports = [...names.map((name) => Number(new URL(at[name]).port)), echo.port]
-  const relay = await start('load/relay.js', { ports, delayMs })
+  const targets = names.map((name) => {
+    const { hostname: host, port } = new URL(at[name])
+    return { host, port: Number(port) }
+  })
+  targets.push({ host: '127.0.0.1', port: echo.port })
+  const relay = await start('load/relay.js', { targets, delayMs })
   const through = await relay('listen')
   const moved = names.map((name, i) => {
     const url = new URL(at[name])
+    url.hostname = '127.0.0.1'
     url.port = String(through[i])
     return [name, url.href]
   })
