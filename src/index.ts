@@ -1,12 +1,16 @@
 // The door of the package: takes express-session, returns the store's class. Must not know anything else.
 
 import type { Store } from 'express-session'
-import { type PostgresStoreClass, storeClass } from './store.ts'
+import type { PostgresStoreClass } from './store/contract.ts'
+import { storeClass } from './store/store.ts'
 
+export type { DestroyEvent, ExpireEvent } from './events.ts'
 export type { ConObject, Options, Serializer } from './options.ts'
-export type { Callback } from './outcome.ts'
 export type { Entry } from './session/entries.ts'
-export type { PostgresStore, PostgresStoreClass } from './store.ts'
+export type { PostgresStore, PostgresStoreClass } from './store/contract.ts'
+export type { Health } from './store/health.ts'
+export type { Callback } from './store/outcome.ts'
+export type { Stats } from './store/stats.ts'
 
 interface WithStore {
   Store: abstract new (...options: any[]) => any

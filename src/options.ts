@@ -80,9 +80,23 @@ export interface Options {
   /**
    * In seconds. A touch that would move the expiry of a loaded session by less than this is not sent. For a
    * short session the limit is a tenth of its remaining lifetime, so that a session in use does not expire.
-   * @default 0, every touch is sent
+   * `0` sends every touch. One that would shorten the session is always sent.
+   * @default a hundredth of the session's lifetime, at most 60
    */
   touchInterval?: number | undefined
+  /**
+   * The longest lifetime of a session, in seconds from its creation, whatever saves and touches come. A
+   * session that was stored without this option counts from the first time it is loaded with it.
+   *
+   * When the session was created is stored in its text, in seconds since 1970, as the top-level key
+   * `connect-postgres-simple:created`. The app does not see the key. A `serializer` does, and must keep it,
+   * or saves fail with `STORE_SESSION`.
+   * @default none
+   * @example
+   * // Two hours after the last request, but twelve hours after the login in any case:
+   * new PostgresStore({ ttl: 2 * 3600, maxLifetime: 12 * 3600 })
+   */
+  maxLifetime?: number | undefined
   /**
    * The time in seconds from the end of a prune to the start of the next one, before it is randomized.
    * `false` prunes only when `pruneSessions()` is called. The timer starts with the first use of the store,

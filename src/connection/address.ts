@@ -29,15 +29,18 @@ export interface Address {
 
 const SUPPORTED = words(
   ...SENT,
-  'connectionString host port user password database ssl sslnegotiation connect_timeout max',
+  'connectionString host port user password database ssl sslnegotiation connect_timeout',
   'connectionTimeoutMillis idleTimeoutMillis maxLifetimeSeconds keepAlive keepAliveInitialDelayMillis',
   'fallback_application_name',
 )
 
+/** Keys of node-postgres' pool that say how many connections there are. The settings read them. */
+const POOL_SIZE = ['max', 'poolSize']
+
 // Keys of node-postgres that are accepted and change nothing: the store reads all results as text and has its
 // own pool.
 const WITHOUT_EFFECT = words(
-  'min maxUses allowExitOnIdle query_timeout client_encoding types binary Client Promise native log poolSize',
+  'min maxUses allowExitOnIdle query_timeout client_encoding types binary Client Promise native log',
   'parseInputDatesAsUTC enableChannelBinding scramMaxIterations pipeline replication',
   ...IGNORED,
 )
@@ -95,9 +98,9 @@ function checkKey(key: string, object: Keys): void {
   // parameter of the URL, so its unknown keys are no mistakes.
   const isParsedUrl = Object.getPrototypeOf(object) === null
   if (isParsedUrl || Object.hasOwn(UNSUPPORTED, key)) return
-  if (!SUPPORTED.includes(key) && !WITHOUT_EFFECT.includes(key)) {
+  if (![...SUPPORTED, ...POOL_SIZE, ...WITHOUT_EFFECT].includes(key)) {
     throw new TypeError(
-      `Unknown key \`${key}\` in \`conObject\`: the keys are ${SUPPORTED.join(', ')}. ` +
+      `Unknown key \`${key}\` in \`conObject\`: the keys are ${[...SUPPORTED, ...POOL_SIZE].join(', ')}. ` +
         'A URL, with any parameters, can be given as `connectionString`',
     )
   }

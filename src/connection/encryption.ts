@@ -16,10 +16,10 @@ export type Ssl = boolean | string | ConnectionOptions
 /** Asks whether the server encrypts. @throws ConnectionError if it does not, unless `ssl` is `prefer` */
 export async function agrees(socket: Socket, ssl: Ssl): Promise<boolean> {
   socket.write(SSL_REQUEST)
-  const answer = await once(socket, 'data')
-  // The answer is one byte. More bytes are an attack: somebody in between injects them, to be read as if they
+  const reply = await once(socket, 'data')
+  // The reply is one byte. More bytes are an attack: somebody in between injects them, to be read as if they
   // had come encrypted.
-  const byte = answer?.length === 1 ? String(answer) : ''
+  const byte = reply?.length === 1 ? String(reply) : ''
   if (byte === 'S') return true
   if (byte === 'N' && ssl === 'prefer') return false
   if (byte === 'N') {

@@ -8,11 +8,13 @@
 
 import { Socket } from 'node:net'
 import postgres, { type Sql } from 'postgres'
-import { areTimersReal, startTimer, stopTimer, withRealTimers } from '../clock.ts'
-import { ConnectionError, noPassword } from '../errors.ts'
-import type { DriverOptions } from './driver.ts'
+import { startTimer, stopTimer } from '../clock.ts'
+import { addressOf, ConnectionError, noPassword, type Server, withoutData } from '../errors.ts'
+import { connects, traced } from '../tracing/channels.ts'
 import { agrees, encrypted, once, secured } from './encryption.ts'
-import { answer, type Columns, greet, type Parameters, timeLeft } from './query.ts'
+import type { DriverOptions } from './instance.ts'
+import { type Columns, execute, greet, type Parameters, timeLeft } from './query.ts'
+import { startedByRealTimers } from './real-timers.ts'
 import { asError, checked, dead, hangUp, layer } from './sockets.ts'
 
 // PostgreSQL's Terminate message.
@@ -77,17 +79,27 @@ export class Link {
       const loginMs = this.#options['connect_timeout'] * 1000
       this.#loginTimer = startTimer(() => this.giveUp(late), loginMs).unref()
       try {
-        this.#aheadMs = await greet(this.#sql, until, giveUp)
+        this.#aheadMs = await this.#login(until, giveUp)
       } finally {
         stopTimer(this.#loginTimer)
       }
     }
     const values = parameters(timeLeft(effectUntil, this.#aheadMs))
-    return answer(this.#sql, text, values, until, giveUp).catch((error) => {
+    return execute(this.#sql, text, values, until, giveUp).catch((error) => {
       // Something on the way has changed the bytes: the connection is lost, as any other that ends so.
       const { code } = error as { code?: unknown }
       if (!String(code).startsWith('ERR_SSL_')) throw error
       throw new ConnectionError('CONNECTION_CLOSED', `The encrypted connection broke [${code}]`)
+    })
+  }
+
+  #login(until: number, giveUp: () => void): Promise<number> {
+    const { path, host, port, database } = this.#options
+    const server: Server = { path, host: host[0] as string, port: port[0] as number, database }
+    return traced(connects, {
+      describe: () => ({ server: addressOf(server) }),
+      work: () => greet(this.#sql, until, giveUp),
+      tellable: (error) => withoutData(error, server),
     })
   }
 
@@ -164,22 +176,4 @@ export class Link {
     // Never resolve: the driver would write the password to a socket that is gone.
     return new Promise(() => {})
   }
-}
-
-/**
- * Lets each query see the real timers when it starts. The driver (3.4.9) opens connections by the global
- * `setTimeout` and writes by the global `setImmediate`, which never fire while a test has replaced them by
- * fakes.
- */
-function startedByRealTimers(sql: Sql): Sql {
-  const { unsafe } = sql
-  sql.unsafe = ((...args: [string]) => {
-    // It starts in the next microtask. Touched only where it must be: a query of another shape is slower.
-    if (areTimersReal()) return unsafe(...args)
-    const query = unsafe(...args) as ReturnType<typeof unsafe> & { handler: (started: unknown) => void }
-    const { handler } = query
-    query.handler = (started) => withRealTimers(() => handler(started))
-    return query
-  }) as typeof unsafe
-  return sql
 }

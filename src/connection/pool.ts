@@ -4,12 +4,17 @@
 // what the statements mean.
 
 import { inBackground, monotonicMs, pause } from '../clock.ts'
-import { type StoreError, serverInWords, timedOut, withoutData } from '../errors.ts'
+import { addressOf, type StoreError, serverInWords, timedOut, withoutData } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import { isTransient, PROTOCOL_VIOLATION, STATEMENT_LATE } from '../sqlstate.ts'
-import { type Client, OwnClient, sharedClient } from './client.ts'
-import { checkShareable, lentOptions } from './driver.ts'
+import { type BatchMessage, batches, traced } from '../tracing/channels.ts'
+import type { Counters } from '../tracing/counters.ts'
+import type { Client } from './client.ts'
+import { lentOptions } from './driver.ts'
+import { checkShareable } from './instance.ts'
+import { OwnClient } from './own-client.ts'
 import type { Columns, Parameters } from './query.ts'
+import { sharedClient } from './shared-client.ts'
 
 // The codes of the network and of the driver for a connection that could not be made or was lost.
 const OF_THE_CONNECTION = new Set(
@@ -18,6 +23,28 @@ const OF_THE_CONNECTION = new Set(
     'EHOSTDOWN EAI_AGAIN ENOTFOUND STORE_PASSWORD STORE_PROTOCOL',
   ].flatMap((codes) => codes.split(' ')),
 )
+
+/** What is sent, and how long it is worth while. */
+export interface Request {
+  /** For traces: the name of the statement, and for how many sids it is. */
+  readonly verb: string
+  readonly size?: number
+  readonly text: string
+  readonly parameters: Parameters
+  /** In ms of the monotonic clock. */
+  readonly until: number
+  /** By when it must have taken effect, if that is sooner. */
+  readonly effectUntil?: number | undefined
+  /** Whether the caller can do with less at a time. */
+  readonly isSplittable?: boolean | undefined
+}
+
+/** How many connections there can be, how many are open, and how many have a statement under way. */
+export interface Connections {
+  readonly max: number
+  readonly open: number
+  readonly busy: number
+}
 
 type Attempt = { rows: Columns[] } | { error: StoreError; retryable: boolean }
 
@@ -29,44 +56,33 @@ export class Pool {
   #failures = 0
   #closed = false
   readonly #log: Settings['errorLog']
+  readonly #counters: Counters
   /** Why no server can be reached, as reported; undefined while one can be. */
   #away: StoreError | undefined
 
   /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
-  constructor(settings: Settings) {
+  constructor(settings: Settings, counters: Counters) {
     this.#log = settings.errorLog
-    this.#clients = createClients(settings)
+    this.#counters = counters
+    this.#clients = createClients(settings, counters)
     this.#idle = [...this.#clients]
   }
 
   /**
-   * @param until in ms of the monotonic clock
-   * @param effectUntil by when it must have taken effect, if that is sooner
-   * @param isSplittable whether the caller can do with less at a time
    * @throws StoreError with the SQLSTATE or the network's code, or STORE_TIMEOUT; STATEMENT_LATE after
    * `effectUntil`
    */
-  query(
-    text: string,
-    parameters: Parameters,
-    until: number,
-    effectUntil: number = until,
-    isSplittable: boolean = false,
-  ): Promise<Columns[]> {
+  query(request: Request): Promise<Columns[]> {
     // In the background, because the sockets and timers that this may open outlive the request that asks.
-    return inBackground(() => this.#query(text, parameters, until, effectUntil, isSplittable))
+    return inBackground(() => this.#query(request))
   }
 
-  async #query(
-    text: string,
-    parameters: Parameters,
-    until: number,
-    effectUntil: number,
-    isSplittable: boolean,
-  ): Promise<Columns[]> {
+  async #query(request: Request): Promise<Columns[]> {
+    const { until, effectUntil = until, isSplittable } = request
     let raised = 0
-    for (let last: StoreError | undefined; ; ) {
-      const attempt = await this.#attempt(text, parameters, until, effectUntil)
+    let last: StoreError | undefined
+    for (let number = 1; ; number++) {
+      const attempt = await this.#attempt(request, number)
       if ('rows' in attempt) {
         this.#failures = 0
         return attempt.rows
@@ -84,16 +100,18 @@ export class Pool {
       const failures = error.isFromFunction ? raised++ : this.#failures++
       const pauseMs = Math.min(5 * 3 ** failures, 250) * (0.5 + Math.random() / 2)
       if (monotonicMs() + pauseMs >= until) throw timedOut(last)
+      this.#counters.retries++
       await pause(pauseMs)
     }
   }
 
-  async #attempt(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Attempt> {
+  /** @param number 1 for the first attempt */
+  async #attempt(request: Request, number: number): Promise<Attempt> {
     const client = this.#takeIdle() ?? (await new Promise<Client>((take) => this.#waiting.push(take)))
     const { server } = client
     try {
-      if (monotonicMs() >= until) throw timedOut()
-      const rows = await client.query(text, parameters, until, effectUntil)
+      if (monotonicMs() >= request.until) throw timedOut()
+      const rows = await this.#send(request, number, client)
       if (this.#away) this.#log(`PostgreSQL can be reached again${serverInWords(server)}`, undefined)
       this.#away = undefined
       return { rows }
@@ -109,6 +127,30 @@ export class Pool {
       if (next) next(client)
       else this.#idle.push(client)
     }
+  }
+
+  #send(request: Request, attempt: number, client: Client): Promise<Columns[]> {
+    this.#counters.statements++
+    const { verb, size, text, parameters, until, effectUntil = until } = request
+    const { server } = client
+    return traced<BatchMessage, Columns[]>(batches, {
+      describe: () => ({
+        verb,
+        attempt,
+        ...(size !== undefined && { size }),
+        ...(server && { server: addressOf(server) }),
+      }),
+      work: () => client.query(text, parameters, until, effectUntil),
+      complete(message, rows) {
+        message.rows = rows.length
+      },
+      tellable: (error) => withoutData(error, server),
+    })
+  }
+
+  get connections(): Connections {
+    const open = this.#clients.filter(({ isOpen }) => isOpen).length
+    return { max: this.#clients.length, open, busy: this.#clients.length - this.#idle.length }
   }
 
   /** One that is free in the server too, if there is one. */
@@ -145,12 +187,12 @@ function isRetryable({ code, severity }: StoreError): boolean {
   return OF_THE_CONNECTION.has(code) || isTransient(code) || isOfPooler
 }
 
-function createClients(settings: Settings): Client[] {
+function createClients(settings: Settings, counters: Counters): Client[] {
   const { postgres: sql, isolate, max } = settings
   if (sql && !isolate) {
     checkShareable(sql)
     return Array.from({ length: max }, () => sharedClient(sql))
   }
   const options = lentOptions(settings)
-  return Array.from({ length: max }, () => new OwnClient(options))
+  return Array.from({ length: max }, () => new OwnClient(options, () => counters.connectionsOpened++))
 }

@@ -29,7 +29,7 @@ export type Parameters = (time: TimeLeft) => readonly string[]
  * Whether the server answered this statement with an error. Does not count errors after which another
  * connection can help: the server is no longer the primary, or the store's estimate of its clock is wrong.
  */
-export function isAnswer(error: unknown): boolean {
+export function isStatementError(error: unknown): boolean {
   const { severity, code } = error as { severity?: string; code?: string }
   const isOfTheServer = code === READ_ONLY || code === STATEMENT_LATE
   return severity === 'ERROR' && (!isOfTheServer || isRaisedByFunction(error))
@@ -49,7 +49,7 @@ export async function greet(
   giveUp: () => void,
   onSent?: (ended: Promise<unknown>) => void,
 ): Promise<number> {
-  const [row] = await answer(sql, GREETING, [], until, giveUp, onSent)
+  const [row] = await execute(sql, GREETING, [], until, giveUp, onSent)
   if (row?.[0] !== 'false')
     throw new StoreError(READ_ONLY, 'The server is a standby: the store works on the primary only')
   const clock = Number(row[1])
@@ -62,9 +62,10 @@ export function timeLeft(until: number, aheadMs: number): TimeLeft {
 }
 
 /**
+ * Resolves with the rows of a statement.
  * @param giveUp is called when the deadline has passed, to drop the connection with the statement under way
  */
-export function answer(
+export function execute(
   sql: Sql<any>,
   text: string,
   parameters: readonly string[],
@@ -101,7 +102,7 @@ export function answer(
  */
 const TEXT: readonly unknown[] = [25, 1043]
 
-/** @throws StoreError STORE_TIMEOUT if it lasts longer */
+/** Resolves when the work, which never rejects, has ended. @throws StoreError STORE_TIMEOUT after `until` */
 export function within(until: number, work: Promise<unknown>): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const timer = startTimer(() => reject(timedOut()), until - monotonicMs())

@@ -23,13 +23,16 @@ export function sslOfEnvironment({ PGSSLMODE: mode = '' }: NodeJS.ProcessEnv): b
   return mode === 'allow' || !MODES.includes(mode) ? undefined : sslOfMode(mode)
 }
 
-/** From the parameters of a URL; undefined if none of them is about encryption. */
+/**
+ * From the parameters of a URL; undefined if none of them is about encryption.
+ * @throws TypeError also for a file that cannot be read
+ */
 export function sslOfParameters(all: Record<string, string | undefined>): boolean | object | undefined {
   const { ssl, sslmode, sslcert, sslkey, sslrootcert, sslnegotiation, uselibpqcompat } = all
   const files = {
-    ...(sslcert && { cert: readFileSync(sslcert, 'utf8') }),
-    ...(sslkey && { key: readFileSync(sslkey, 'utf8') }),
-    ...(sslrootcert && { ca: readFileSync(sslrootcert, 'utf8') }),
+    ...(sslcert && { cert: textOf('sslcert', sslcert) }),
+    ...(sslkey && { key: textOf('sslkey', sslkey) }),
+    ...(sslrootcert && { ca: textOf('sslrootcert', sslrootcert) }),
   }
   const mode = uselibpqcompat === 'true' ? libpqMode(sslmode, sslrootcert) : sslOfMode(sslmode)
   if (mode === false) return false
@@ -37,6 +40,17 @@ export function sslOfParameters(all: Record<string, string | undefined>): boolea
     return { ...files, ...(typeof mode === 'object' && mode) }
   // `sslnegotiation=direct` alone asks for encryption, too.
   return ssl === undefined ? (sslnegotiation === 'direct' ? true : undefined) : sslOf(ssl)
+}
+
+function textOf(parameter: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    // Node's message is not passed on, as it quotes the path. Whoever mistook the parameter may have put the
+    // key itself there.
+    const { code } = error as NodeJS.ErrnoException
+    throw new TypeError(`Expected \`${parameter}\` to be the path of a file that can be read [${code}]`)
+  }
 }
 
 function sslOfMode(mode: string | undefined): boolean | object | undefined {

@@ -1,30 +1,16 @@
-// Sends jobs that are ready, in batches. Promises: a batch holds operations of one verb on distinct keys; an
-// idle lane sends at once instead of waiting for more jobs; and a job that fails for its own data, or whose
-// row somebody else holds, delays or fails no other. Must not know what an operation means, nor SQL.
+// Puts jobs that are ready into batches. Promises: a batch holds operations of one verb on distinct keys; an
+// idle lane sends at once instead of waiting for more jobs; and jobs whose row somebody else holds delay no
+// others. Must not know what an operation means, nor what comes of a batch.
 //
 // Up to `lanes.read` batches of reads and `lanes.write` batches of writes are under way at once. Jobs whose
 // row somebody else holds have a lane of their own: it sends one batch at a time, after a pause.
 
 import type { Job, JobResults, Sender } from './job.ts'
+import { Runner, type RunnerOptions } from './runner.ts'
 import type { Time } from './time.ts'
 
-export interface Batch<Op> {
-  /** Distinct. */
-  readonly keys: readonly string[]
-  /** One for each key, all of one verb. */
-  readonly ops: readonly Op[]
-  /** When the last caller stops waiting, in ms of the monotonic clock. */
-  readonly until: number
-  /** When the first caller stops waiting. A batch that has not taken effect by then must not. */
-  readonly effectUntil: number
-  /** Whether to wait for locks longer than usual, as for a row that others lock one after the other. */
-  readonly isPatient: boolean
-  /** Whether to skip what somebody else holds, and to say so in the answer, instead of waiting for it. */
-  readonly passesOverHeld: boolean
-}
-
-export interface BatcherOptions<Op, Answer> {
-  readonly time: Time
+export interface BatcherOptions<Op, Answer> extends RunnerOptions<Op, Answer> {
+  readonly time: Pick<Time, 'soon' | 'startTimer'>
   /** How many batches of each kind may be under way at once. */
   readonly lanes: { readonly read: number; readonly write: number }
   /** A batch is closed at this many keys. */
@@ -38,21 +24,6 @@ export interface BatcherOptions<Op, Answer> {
   readonly mayWaitForLocks: boolean
   /** How long to wait before a job is tried again whose row somebody else held. */
   readonly heldPauseMs: number
-  /** Resolves with the answers, in the order of the keys. */
-  run(batch: Batch<Op>): Promise<readonly Answer[]>
-  /**
-   * What has to be done after this answer before the operation is complete, if anything. Callers, and later
-   * operations on the key, wait for it. If it rejects, the callers get its error.
-   */
-  followUp(op: Op, answer: Answer): Promise<Op> | undefined
-  /** Whether this error of a batch may come from the data of one of its members. */
-  isOfOneMember(error: unknown): boolean
-  /** Whether a batch had no effect because `effectUntil` was over. */
-  isTooLate(error: unknown): boolean
-  /** Whether a row lock was not granted in time. */
-  isLockTimeout(error: unknown): boolean
-  /** Whether this answer says that the key was skipped because somebody else held its row. */
-  isHeld(answer: Answer): boolean
 }
 
 interface Lane<Op, Answer> {
@@ -67,12 +38,12 @@ type LaneName = 'read' | 'write' | 'held'
 
 export class Batcher<Op extends { readonly verb: string }, Answer> implements Sender<Op, Answer> {
   readonly #options: BatcherOptions<Op, Answer>
-  readonly #results: JobResults<Op, Answer>
+  readonly #runner: Runner<Op, Answer>
   readonly #lanes: Readonly<Record<LaneName, Lane<Op, Answer>>>
 
   constructor(options: BatcherOptions<Op, Answer>, results: JobResults<Op, Answer>) {
     this.#options = options
-    this.#results = results
+    this.#runner = new Runner(options, results)
     const lane = (freeSlots: number): Lane<Op, Answer> => ({ freeSlots, jobs: [], scheduled: false })
     this.#lanes = { read: lane(options.lanes.read), write: lane(options.lanes.write), held: lane(1) }
   }
@@ -103,7 +74,7 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
         const batch = this.#takeBatch(lane, isPatient ? 1 : this.#options.maxKeys)
         if (batch.length === 0) return
         lane.freeSlots--
-        void this.#send(batch, name === 'held' && !isPatient, isPatient).finally(() => {
+        void this.#runner.run(batch, { skipsHeld: name === 'held' && !isPatient, isPatient }).finally(() => {
           lane.freeSlots++
           this.#schedule(name)
         })
@@ -142,69 +113,5 @@ export class Batcher<Op extends { readonly verb: string }, Answer> implements Se
     }
     lane.jobs = rest
     return batch
-  }
-
-  async #send(batch: Job<Op, Answer>[], passesOverHeld: boolean, isPatient = false): Promise<void> {
-    const { run, isOfOneMember, isTooLate, isLockTimeout, isHeld } = this.#options
-    try {
-      const answers = await run({
-        keys: batch.map((job) => job.key),
-        ops: batch.map((job) => job.op as Op),
-        // A job's callers are in the order in which they came, so its last one waits longest.
-        until: Math.max(...batch.map((job) => job.callers.at(-1)?.until ?? 0)),
-        effectUntil: Math.min(...batch.map((job) => job.callers[0]?.until ?? Number.POSITIVE_INFINITY)),
-        passesOverHeld,
-        isPatient,
-      })
-      for (const [i, job] of batch.entries()) {
-        const answer = answers[i] as Answer
-        if (passesOverHeld && isHeld(answer)) this.#retryHeld(job)
-        else this.#complete(job, answer)
-      }
-    } catch (error) {
-      const lockTimedOut = isLockTimeout(error)
-      if (isTooLate(error)) {
-        // Again, without what the callers asked for whose time is over.
-        for (const job of batch) this.#results.requeue(job, job.op as Op)
-      } else if (batch.length > 1 && lockTimedOut && !passesOverHeld) {
-        await this.#resend(batch, true)
-      } else if (batch.length > 1 && (lockTimedOut || isOfOneMember(error))) {
-        // Halve the batch until the member at fault stands alone. The others succeed after few statements.
-        const half = batch.length >> 1
-        await this.#resend(batch.slice(0, half), passesOverHeld)
-        await this.#resend(batch.slice(half), passesOverHeld)
-      } else {
-        for (const job of batch) {
-          if (lockTimedOut) this.#retryHeld(job)
-          else this.#results.fail(job, error, isOfOneMember(error))
-        }
-      }
-    }
-  }
-
-  /** Without what callers asked for whose time is over by now. What is left can be of another verb. */
-  async #resend(batch: Job<Op, Answer>[], passesOverHeld: boolean): Promise<void> {
-    const verb = batch[0]?.op?.verb
-    const wanted = batch.filter((job) => this.#results.refresh(job))
-    for (const job of wanted) if (job.op?.verb !== verb) this.#results.requeue(job, job.op as Op)
-    const same = wanted.filter((job) => job.sent)
-    if (same.length > 0) await this.#send(same, passesOverHeld)
-  }
-
-  #retryHeld(job: Job<Op, Answer>): void {
-    job.held = true
-    this.#results.requeue(job, job.op as Op)
-  }
-
-  #complete(job: Job<Op, Answer>, answer: Answer): void {
-    job.held = false
-    // In the context of the call: it may need the user's serializer.
-    const [caller] = job.callers
-    const followUp = caller?.runInAsyncScope(() => this.#options.followUp(job.op as Op, answer))
-    if (!followUp) this.#results.answer(job, answer)
-    followUp?.then(
-      (op) => this.#results.requeue(job, op),
-      (error) => this.#results.fail(job, error),
-    )
   }
 }

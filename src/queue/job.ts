@@ -23,17 +23,26 @@ export interface Job<Op, Answer> {
   lostCallers: boolean
 }
 
+/** A job that waits in its chain for its operation, or for its turn. */
+export function newJob<Op, Answer>(
+  key: string,
+  callers: Caller<Op, Answer>[],
+  era: Job<Op, Answer>['era'],
+): Job<Op, Answer> {
+  return { key, op: undefined, weight: 0, callers, era, sent: false, held: false, lostCallers: false }
+}
+
 /** What the sender calls when it has tried to do a job. */
 export interface JobResults<Op, Answer> {
   answer(job: Job<Op, Answer>, answer: Answer): void
   /**
-   * Leaves out what callers asked for whose time is over. To be asked before a job is sent another time.
+   * Leaves out what callers asked for whose time is over. To be called before a job is sent another time.
    * @returns whether anything is left to do
    */
   refresh(job: Job<Op, Answer>): boolean
   /**
-   * @param isOwnFault whether it came of what the job holds: of several operations folded into one, one may
-   * succeed
+   * @param isOwnFault whether the job's own operation is the cause: if several were folded into it, some of
+   *   them may succeed by themselves
    */
   fail(job: Job<Op, Answer>, error: unknown, isOwnFault?: boolean): void
   /**

@@ -6,18 +6,22 @@
 //            there is no row                 -> insert if it may have expired; otherwise it was destroyed
 //   insert:  there was no row                -> stored
 //            there is one                    -> replace, or for a new session upsert
+//
+// With `maxLifetime`, and whatever `onConflict` is, a save whose creation may not be that of its row goes the
+// same way: see lookups.ts.
 
+import { AsyncResource } from 'node:async_hooks'
 import { conflict } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
-import type { Operation, Replace } from '../table/operations.ts'
-import type { Answer } from '../table/results.ts'
+import type { Answer } from '../table/answers.ts'
+import type { Replaced } from '../table/changes.ts'
+import { type Operation, type Replace, UNKNOWN } from '../table/operations.ts'
+import { isSameSession, type LifetimeSettings, overRow } from './lifetime.ts'
 import type { Loaded } from './loaded.ts'
 import { merge } from './merge.ts'
 import { encode, parse } from './text.ts'
 
-// No row holds this text, as it is not JSON. A replace of it changes nothing, and its answer says what the
-// row holds.
-const UNKNOWN = ' '
+type ConflictSettings = Pick<Settings, 'onConflict'> & LifetimeSettings
 
 const never = () => false
 
@@ -31,6 +35,7 @@ export function replaceOf(
   mayBeMissing: () => boolean,
 ): Replace {
   const { texts } = loaded
+  const context = new AsyncResource('connect-postgres-simple')
   return {
     ...save,
     verb: !texts && mayBeMissing() ? 'insert' : 'replace',
@@ -38,49 +43,75 @@ export function replaceOf(
     mine: save.sess,
     lastKnownTexts: () => loaded.texts,
     mayBeMissing,
+    inContext: (work) => context.runInAsyncScope(work),
   }
 }
 
 /** The text of the row that a save has just stored. Undefined if a destroy was folded over the save. */
 export function storedText(answer: Answer): string | undefined {
-  return answer && answer.length > 1 ? (answer.at(-1) as string) : undefined
+  if (!answer || answer.length === 1) return undefined
+  const [, , stored] = answer as Replaced
+  return stored
 }
 
-/** The operation that has to follow an answer before the save is complete, if any. */
+/**
+ * The operation that has to follow an answer before the save is complete, if any.
+ * @param onConflict is called if somebody else has changed the row
+ */
 export function followUp(
   op: Replace,
   answer: Answer,
-  settings: Pick<Settings, 'onConflict' | 'serializer'>,
+  settings: ConflictSettings,
+  onConflict: () => void,
 ): Promise<Operation> | undefined {
   // The row exists. If it is missing at the next attempt, it was destroyed.
   const ofExisting: Replace = { ...op, verb: 'replace', mayBeMissing: never }
   if (op.verb === 'insert') {
     if (answer) return undefined
+    if (settings.maxLifetime !== undefined) return Promise.resolve({ ...op, verb: 'replace', found: true })
     const { mine: sess, expire, aliveAt } = op
     // A new session is stored whatever the row holds.
     return Promise.resolve(op.lastKnownTexts() ? ofExisting : { verb: 'upsert', sess, expire, aliveAt })
   }
-  if (!answer) return op.mayBeMissing() ? Promise.resolve({ ...op, verb: 'insert' }) : undefined
+  if (!answer) return op.mayBeMissing() ? Promise.resolve(insertAgain(op)) : undefined
   // A row that holds what was expected and still was not replaced is kept as it is by a trigger or a policy.
-  if (answer[1] === 'true' || answer[2] === op.was) return undefined
-  return replaceAfterConflict(ofExisting, answer[2] as string, settings)
+  const [, isReplaced, stored] = answer as Replaced
+  if (isReplaced === 'true' || stored === op.was) return undefined
+  return op.inContext(
+    () => op.onRow?.(stored) ?? replaceAfterConflict(ofExisting, stored, settings, onConflict),
+  )
+}
+
+/** After the row was not there. */
+function insertAgain(op: Replace): Operation {
+  const { sess, expire, aliveAt } = op
+  // An insert has found a row, and now there is none. It was destroyed in between, or a policy hides it, or a
+  // trigger keeps it from being inserted. Two statements that take turns could go on for ever.
+  return op.found ? { verb: 'upsert', sess, expire, aliveAt } : { ...op, verb: 'insert' }
 }
 
 /** @param row the text that the row holds, which is not the expected one */
 async function replaceAfterConflict(
   op: Replace,
   row: string,
-  { onConflict, serializer }: Pick<Settings, 'onConflict' | 'serializer'>,
+  settings: ConflictSettings,
+  onConflict: () => void,
 ): Promise<Operation> {
+  const { onConflict: choice, serializer } = settings
   // Read only now: an earlier save of the same request may have ended meanwhile, which is no conflict.
   const texts = op.lastKnownTexts()
-  const merges = onConflict === 'merge' && texts !== undefined
+  const merges = choice === 'merge' && texts !== undefined
   if (!texts || (texts.row === row && (!merges || texts.base === row))) {
-    return { ...op, sess: op.mine, was: row }
+    return overRow({ ...op, sess: op.mine }, row, settings)
   }
+  if (!merges && (await isSameSession(texts.row, row, settings))) {
+    return overRow({ ...op, sess: op.mine }, row, settings)
+  }
+  onConflict()
   if (!merges) throw conflict()
   const [base, mine, theirs] = await Promise.all(
     [texts.base, op.mine, row].map((text) => parse(text, serializer)),
   )
-  return { ...op, sess: await encode(merge(base!, mine!, theirs!), serializer), was: row }
+  const merged = await encode(merge(base!, mine!, theirs!), serializer)
+  return overRow({ ...op, sess: merged }, row, settings)
 }

@@ -2,7 +2,7 @@
 // skipped, so that it hides no other. Must not know how rows are fetched.
 
 import type { SessionData } from 'express-session'
-import { type Answer, rowOf } from '../table/results.ts'
+import type { Row } from '../table/row.ts'
 import { logouts } from './logouts.ts'
 import type { Reader } from './reader.ts'
 
@@ -10,7 +10,7 @@ import type { Reader } from './reader.ts'
 export interface Entry {
   sid: string
   session: SessionData
-  /** When the row expires. An invalid Date if the column holds `infinity`. */
+  /** When the session ends. An invalid Date if the column holds `infinity`. */
   expires: Date
 }
 
@@ -18,7 +18,7 @@ export interface EntrySource {
   /** How many rows `rowsAfter` returns, unless fewer are left. */
   readonly limit: number
   /** The next rows in the order of their sids. @param sid the last one so far; empty for the first rows */
-  rowsAfter(sid: string): Promise<NonNullable<Answer>[]>
+  rowsAfter(sid: string): Promise<readonly Row[]>
   readonly reader: Reader
   errorLog(message: string, error: unknown): unknown
 }
@@ -28,15 +28,14 @@ export async function* entries(source: EntrySource): AsyncGenerator<Entry, void,
     const logoutCount = logouts.count
     const rows = await source.rowsAfter(sid)
     const failures: unknown[] = []
-    for (const columns of rows) {
-      const row = rowOf(columns)
+    for (const row of rows) {
       sid = row[0]
       const read = async () => source.reader.read(row, logoutCount)
       const session = await read().catch((error) => void failures.push(error))
-      if (session) yield { sid, session, expires: new Date(Number(row[2]) * 1000) }
+      if (session) yield { sid, session, expires: new Date(source.reader.expiryOf(session, sid) * 1000) }
     }
     const { length } = failures
-    if (length > 0) source.errorLog(`Passed over ${length} session(s) that cannot be read`, failures[0])
+    if (length > 0) source.errorLog(`Skipped ${length} session(s) that cannot be read`, failures[0])
     if (rows.length < source.limit) return
   }
 }

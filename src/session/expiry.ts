@@ -42,9 +42,10 @@ function lifetimeMs(session: SessionData, sid: string, ttl: Settings['ttl']): nu
 }
 
 /**
- * The session with the row's expiry in its cookie, if the cookie has one.
+ * The session with the row's expiry in its cookie, if the cookie has one. A touch changes only the row's, and
+ * saving an older one would move it back.
  * @param expire of the row, in seconds since 1970
- * @returns null if the cookie has expired
+ * @returns null if the cookie has expired, which it does within the last second of the row's lifetime
  */
 export function withExpiryOfRow(session: SessionData, expire: number): SessionData | null {
   const { cookie } = session

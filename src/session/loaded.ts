@@ -1,6 +1,8 @@
 // Remembers which session objects came out of `get`, and what was known of their rows then. Promises that
 // nothing is added to the user's data. Must not know tables, statements or connections.
 
+import type { Creation } from './lifetime.ts'
+
 /** What this process knows of the row behind a session object. */
 export interface Loaded {
   readonly by: LoadedSessions
@@ -11,12 +13,14 @@ export interface Loaded {
    */
   expire: number
   /** How many logouts there had been in this process when the session was loaded. */
-  readonly logouts: number
+  readonly logoutCount: number
   /**
    * Kept only if `onConflict` compares. `base`: the text of this object as last read or saved. `row`: the
    * text of the row at that time; the two differ after a merge.
    */
   texts: { readonly base: string; readonly row: string } | undefined
+  /** Undefined without `maxLifetime`. */
+  creation: Creation | undefined
 }
 
 /**
@@ -62,29 +66,39 @@ function isNew(session: unknown, sid: string): session is object {
   return id?.value === sid && !id.enumerable
 }
 
+/** express-session makes a `Session` of the object that `get` gave. Lets it count as loaded, too. */
+export function carryLoaded(from: object, to: object): void {
+  const loaded = LoadedTag.on(from)
+  if (loaded) LoadedTag.put(to, loaded)
+}
+
 /** The loaded sessions of one store. */
 export class LoadedSessions {
-  remember(session: object, sid: string, expire: number, logouts: number, texts: Loaded['texts']): void {
-    LoadedTag.put(session, { by: this, sid, expire, logouts, texts })
+  remember(
+    session: object,
+    sid: string,
+    expire: number,
+    logoutCount: number,
+    texts: Loaded['texts'],
+    creation: Loaded['creation'],
+  ): void {
+    LoadedTag.put(session, { by: this, sid, expire, logoutCount, texts, creation })
   }
 
   /**
    * Lets a new session that express-session made for a request, and that is about to be stored, count as
    * loaded. Any other object does not, so that each `set` of it stores it.
    */
-  adopt(session: unknown, sid: string, logouts: number): Loaded | undefined {
+  adopt(
+    session: unknown,
+    sid: string,
+    logoutCount: number,
+    creation: Loaded['creation'],
+  ): Loaded | undefined {
     // A session that another store has loaded stays that store's.
     if (LoadedTag.on(session) || !isNew(session, sid)) return undefined
-    this.remember(session, sid, 0, logouts, undefined)
+    this.remember(session, sid, 0, logoutCount, undefined, creation)
     return LoadedTag.on(session)
-  }
-
-  /**
-   * express-session makes a `Session` out of the object that `get` gave. Both then stand for the same row.
-   */
-  carry(from: object, to: object): void {
-    const loaded = LoadedTag.on(from)
-    if (loaded) LoadedTag.put(to, loaded)
   }
 
   /** Undefined if the session is new, or was loaded under another sid or by another store. */

@@ -1,11 +1,13 @@
 // Makes session objects of rows. Promises that each one it gives out is remembered as loaded, with what is
-// needed to save it. Must not know how rows are fetched.
+// needed to save it, and that none is given out which has ended. Must not know how rows are fetched.
 
 import type { SessionData } from 'express-session'
 import type { Settings } from '../settings/settings.ts'
-import type { Row } from '../table/results.ts'
-import type { LoadedSessions } from './loaded.ts'
-import { decode, unreadable } from './text.ts'
+import type { Row } from '../table/row.ts'
+import { withExpiryOfRow } from './expiry.ts'
+import { takeCreation, withinLifetime } from './lifetime.ts'
+import type { Loaded, LoadedSessions } from './loaded.ts'
+import { parse, unreadable } from './text.ts'
 
 export class Reader {
   readonly #settings: Settings
@@ -23,20 +25,30 @@ export class Reader {
   }
 
   /**
-   * Null if the session's cookie has expired. A promise only if the serializer is async, which saves one for
-   * each get.
+   * Null if the session has ended: with its cookie, or by `maxLifetime`. A promise only if the serializer is
+   * async, which saves one for each get.
    * @param logoutCount how many logouts there were when the row was fetched
    */
   read([sid, text, expire]: Row, logoutCount: number): SessionData | null | Promise<SessionData | null> {
     if (text === null) throw unreadable('the column is null')
     this.#usualLength += (text.length - this.#usualLength) / 100
-    const { serializer, onConflict } = this.#settings
-    const decoded = decode(text, Number(expire), serializer)
-    const remember = (session: SessionData | null) => {
+    const { serializer, onConflict, maxLifetime } = this.#settings
+    const remember = (parsed: SessionData) => {
+      const creation = maxLifetime === undefined ? undefined : takeCreation(parsed)
+      // Another store may have moved the row's expiry beyond the session's end.
+      const end = withinLifetime(Number(expire), creation?.at, this.#settings)
+      if (creation && Date.now() > end * 1000) return null
+      const session = withExpiryOfRow(parsed, end)
       const texts = onConflict === 'overwrite' ? undefined : { base: text, row: text }
-      if (session) this.#loaded.remember(session, sid, Number(expire), logoutCount, texts)
+      if (session) this.#loaded.remember(session, sid, end, logoutCount, texts, creation)
       return session
     }
-    return decoded instanceof Promise ? decoded.then(remember) : remember(decoded)
+    const session = parse(text, serializer)
+    return session instanceof Promise ? session.then(remember) : remember(session)
+  }
+
+  /** When a session that it has given out ends, in seconds since 1970. */
+  expiryOf(session: SessionData, sid: string): number {
+    return (this.#loaded.of(session, sid) as Loaded).expire
   }
 }

@@ -4,10 +4,12 @@
 import type { SessionData } from 'express-session'
 import { StoreError } from '../errors.ts'
 import type { Serializer } from '../options.ts'
-import { withExpiryOfRow } from './expiry.ts'
 
 /** The text to store; a promise only if the serializer is async. */
-export function encode(session: SessionData, serializer: Serializer): string | Promise<string> {
+export function encode(
+  session: SessionData,
+  serializer: Pick<Serializer, 'stringify'>,
+): string | Promise<string> {
   if (typeof session !== 'object' || session === null) throw unserializable('it is not an object')
   let text: string | Promise<string>
   try {
@@ -31,29 +33,13 @@ function checkText(text: unknown): string {
   return text
 }
 
-function unserializable(reason: string): StoreError {
+export function unserializable(reason: string): StoreError {
   return new StoreError('STORE_SESSION', `The session cannot be stored: ${reason}`)
 }
 
 /**
- * The session of a row, a new object for each call; a promise only if the serializer is async. If its cookie
- * has an expiry, that is set to the row's. A touch changes only the row's, and saving an older one would move
- * it back.
- * @param expire of the row, in seconds since 1970
- * @returns null if the cookie has expired, which it does within the last second of the row's lifetime
+ * The session that a text stands for, a new object for each call; a promise only if the serializer is async.
  */
-export function decode(
-  text: string,
-  expire: number,
-  serializer: Serializer,
-): SessionData | null | Promise<SessionData | null> {
-  const session = parse(text, serializer)
-  return session instanceof Promise
-    ? session.then((parsed) => withExpiryOfRow(parsed, expire))
-    : withExpiryOfRow(session, expire)
-}
-
-/** The session that a text stands for; a promise only if the serializer is async. */
 export function parse(text: string, serializer: Serializer): SessionData | Promise<SessionData> {
   let session: SessionData | Promise<SessionData>
   try {

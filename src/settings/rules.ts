@@ -1,5 +1,5 @@
 // The rule of every option, and the check against them. Promises a TypeError that names the option, the rule,
-// the value and its type, and that repeats no credentials. Must not know defaults, nor how options are used.
+// the value and its type, and that repeats no credentials. Must not know how options are used.
 
 import { MAX_DELAY_MS } from '../clock.ts'
 import type { Options } from '../options.ts'
@@ -39,6 +39,7 @@ const RULES: Readonly<Record<OptionName, Rule>> = {
   createTableIfMissing: boolean,
   disableTouch: boolean,
   touchInterval: ['a number of seconds of at least 0', isSeconds],
+  maxLifetime: ['a number of seconds of at least 1', (value) => isSeconds(value) && value >= 1],
   pruneSessionInterval: [
     `a number of seconds above 0 and up to ${Math.floor(MAX_INTERVAL)}, or false for never`,
     (value) => value === false || (value > 0 && value <= MAX_INTERVAL && typeof value === 'number'),

@@ -18,7 +18,9 @@ export interface Settings {
   readonly ttl: NonNullable<Options['ttl']>
   readonly createTableIfMissing: boolean
   readonly disableTouch: boolean
-  readonly touchInterval: number
+  /** Undefined: it depends on the session's lifetime. */
+  readonly touchInterval: number | undefined
+  readonly maxLifetime: number | undefined
   readonly pruneSessionInterval: number | false
   readonly pruneSessionRandomizedInterval: (milliseconds: number) => number
   readonly errorLog: ErrorLog
@@ -52,7 +54,8 @@ export function parseOptions(options: Options = {}): Settings {
     ttl: options.ttl ?? ONE_DAY,
     createTableIfMissing: options.createTableIfMissing ?? false,
     disableTouch: options.disableTouch ?? false,
-    touchInterval: options.touchInterval ?? 0,
+    touchInterval: options.touchInterval,
+    maxLifetime: options.maxLifetime,
     pruneSessionInterval: options.pruneSessionInterval ?? 60,
     pruneSessionRandomizedInterval: randomizer(options.pruneSessionRandomizedInterval),
     errorLog: safeErrorLog(options.errorLog ?? logToConsole),

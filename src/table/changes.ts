@@ -3,33 +3,48 @@
 //
 // Locks: a batch takes its row locks in one pass, in the order of the sids, so no two batches can wait for
 // each other. No batch waits for a row lock longer than `lockWaitMs`. Each change has a second form that
-// skips the rows which somebody else has locked, and says which. It needs a second lookup, so it is used only
-// after a lock timeout.
+// skips held rows, which are those that somebody else has locked, and says which. It needs a second lookup,
+// so it is used only after a lock timeout. In the SQL, `locked` are the rows that the statement itself has
+// locked.
 //
 // Late writes: a write that the store has given up must not take effect after a later write of the same
 // session. It could, if it had waited for a lock of the whole table, or if its bytes had been delayed in the
 // network. So the server's clock is checked against the write's deadline after the locks were taken.
 
+import type { Columns } from '../connection/query.ts'
 import { type Pieces, type Sids, type Statement, statement } from './sql.ts'
 
 export type Change = 'upsert' | 'update' | 'replace' | 'touch' | 'destroy'
 
-/** @param passesOver whether to give the second form, which skips locked rows */
+/** In the second column, behind the sid: the row was skipped because somebody else holds it. */
+const HELD = 'held'
+
+/** Whether the columns of a change say that its row was skipped. */
+export const isHeld = (columns: Columns | undefined): boolean => columns?.[1] === HELD
+
+/**
+ * The columns of `replace` and `insert`: the sid, whether the row now holds the new text because of this
+ * statement or an earlier attempt, and the text that it holds.
+ */
+export type Replaced = readonly [sid: string, isReplaced: 'true' | 'false', stored: string]
+
+/** @param skipsHeld whether to give the second form, which skips held rows */
 export function changes(
   table: string,
-  { seconds, expiry, setting, lockTimeout, inTime, lockedInTime, list, sids, asked, held }: Pieces,
-  passesOver: boolean,
+  { seconds, expiry, setting, lockTimeout, inTime, lockedInTime, list, sids, asked }: Pieces,
+  skipsHeld: boolean,
 ): Readonly<Record<Change, Statement>> {
-  const lock = (strength: string) => `for ${strength} of s${passesOver ? ' skip locked' : ''}`
-  const isPassedOver = 'not exists (select from locked l where l.sid = s.sid)'
+  const heldMark = `'${HELD}'::text`
+  const lock = (strength: string) => `for ${strength} of s${skipsHeld ? ' skip locked' : ''}`
+  const isSkipped = 'not exists (select from locked l where l.sid = s.sid)'
   /**
    * Lets a change return the sids of its rows; in the second form also those of the rows that it skipped.
    * @param rows the `from` and `where` of the rows to change: those of them that are not in `locked` were
-   *   skipped
+   *   skipped, as somebody else holds them
    */
   const returning = ($: Sids, change: string, rows: string) =>
-    passesOver
-      ? `, changed as (${change}) select ${asked($, 's')}, ${held} ${rows} and ${isPassedOver}`
+    skipsHeld
+      ? `, changed as (${change}) select ${asked($, 's')}, ${heldMark} ${rows} and ${isSkipped}`
       : `${change} returning ${asked($, 's')}`
 
   return {
@@ -43,14 +58,14 @@ export function changes(
       order by o.sid
       on conflict (sid) do update set sess = excluded.sess, expire = excluded.expire
         where ${inTime($.latest)}`
-      if (!passesOver) return `${insert(lockTimeout($.lockWaitMs))} returning ${asked($, 's')}`
+      if (!skipsHeld) return `${insert(lockTimeout($.lockWaitMs))} returning ${asked($, 's')}`
       return `
       with locked as (
         select s.sid ${rows} order by s.sid ${lock('no key update')}
       ), held as (
-        select s.sid ${rows} and ${isPassedOver}
+        select s.sid ${rows} and ${isSkipped}
       ), changed as (${insert('not exists (select from held h where h.sid = o.sid)')})
-      select ${asked($, 'h')}, ${held} from held h`
+      select ${asked($, 'h')}, ${heldMark} from held h`
     }),
 
     update: statement(['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'aliveAts', 'texts'], ($) => {
@@ -76,9 +91,9 @@ export function changes(
     }),
 
     /**
-     * Updates the rows that hold the texts `was`. Returns for each row that is alive whether it was replaced,
-     * and the text that it holds afterwards. A row that already holds the new text counts as replaced: an
-     * earlier attempt may have written it, whose answer was lost.
+     * Updates the rows that hold the texts `was`. Returns `Replaced` for each row that is alive. A row that
+     * already holds the new text counts as replaced: an earlier attempt may have written it, whose answer was
+     * lost.
      */
     replace: statement(
       ['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'aliveAts', 'texts', 'was'],
@@ -90,18 +105,18 @@ export function changes(
         where ${expiry} >= ${seconds('o.alive_at')} and ${lockTimeout($.lockWaitMs)}`
         return `
       with locked as (
-        select s.sid, s.sess::text as held, o.sess, o.was, o.expire ${rows}
+        select s.sid, s.sess::text as stored, o.sess, o.was, o.expire ${rows}
         order by o.sid ${lock('no key update')}
       ), replaced as (
         update ${table} s
         set sess = l.sess::json, expire = ${seconds('l.expire')}
         from locked l
-        where s.sid = l.sid and l.held in (l.was, l.sess) and ${lockedInTime($.latest)}
-        returning s.sid, s.sess::text as held
+        where s.sid = l.sid and l.stored in (l.was, l.sess) and ${lockedInTime($.latest)}
+        returning s.sid, s.sess::text as stored
       )
-      select ${asked($, 'l')}, (r.sid is not null)::text, coalesce(r.held, l.held)
+      select ${asked($, 'l')}, (r.sid is not null)::text, coalesce(r.stored, l.stored)
       from locked l left join replaced r on r.sid = l.sid
-      ${passesOver ? `union all select ${asked($, 's')}, ${held}, '' ${rows} and ${isPassedOver}` : ''}`
+      ${skipsHeld ? `union all select ${asked($, 's')}, ${heldMark}, '' ${rows} and ${isSkipped}` : ''}`
       },
     ),
 

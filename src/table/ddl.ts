@@ -1,10 +1,9 @@
-// The table's definition, its creation, and the type of the sids in an existing table. Promises that any
-// number of processes can create it at once. Must not know how a statement is sent.
+// The table's definition and its creation. Promises that any number of processes can create it at once. Must
+// not know how a statement is sent.
 
-import type { Columns } from '../connection/query.ts'
 import { codeOf } from '../errors.ts'
 import { isTaken } from '../sqlstate.ts'
-import { type Names, quoted } from './names.ts'
+import type { Names } from './names.ts'
 
 /**
  * The text of table.sql, for a table of any name. PostgreSQL names the primary key `<table>_pkey` by itself.
@@ -44,18 +43,4 @@ export async function createTable({ table, index }: Names, database: Database): 
       if (!(await database.exists())) throw secondError
     })
   }
-}
-
-/**
- * The type of the column `sid` as SQL names it; empty where sids are compared as plain text, as in table.sql.
- * They are not for `citext`, for `uuid`, or for text with a collation that treats different spellings as
- * equal.
- * @param rows of the statement `sidType`
- * @returns undefined if the rows are not about this table
- */
-export function sidTypeOf({ table }: Names, rows: readonly Columns[]): string | undefined {
-  const [rowTable, schema, type, isDeterministic] = rows[0] ?? []
-  if (rowTable !== table || !schema || !type) return undefined
-  const isText = schema === 'pg_catalog' && (type === 'varchar' || type === 'text')
-  return isText && isDeterministic === 'true' ? '' : `${quoted(schema)}.${quoted(type)}`
 }

@@ -14,6 +14,22 @@ export type Operation =
   | { readonly verb: 'touch'; readonly expire: number; readonly aliveAt: number }
   | { readonly verb: 'destroy' }
 
+/** Operations of one verb on distinct sids, to be done by one statement. */
+export interface OperationBatch {
+  readonly keys: readonly string[]
+  readonly ops: readonly Operation[]
+  /** Whether to skip rows that somebody else holds. */
+  readonly skipsHeld: boolean
+  /** Whether to wait for locks longer than usual. */
+  readonly isPatient: boolean
+}
+
+/**
+ * No row holds this text, as it is not JSON. A replace of it changes nothing, and its answer says what the
+ * row holds.
+ */
+export const UNKNOWN = ' '
+
 /** `replace` updates the row if it still holds the text `was`. `insert` inserts the row if there is none. */
 export interface Replace {
   readonly verb: 'replace' | 'insert'
@@ -28,6 +44,12 @@ export interface Replace {
   lastKnownTexts(): { readonly base: string; readonly row: string } | undefined
   /** Whether the row can be missing without a logout, because it expired. */
   mayBeMissing(): boolean
+  /** Whether an insert of it was not done because there seemed to be a row. */
+  readonly found?: true
+  /** What to do once the row is known to hold this text, if that is all that the operation is to find out. */
+  onRow?(row: string): Promise<Operation>
+  /** Runs work in the async context of the save, such as the user's serializer. */
+  inContext<T>(work: () => T): T
   readonly expire: number
   readonly aliveAt: number
 }

@@ -1,13 +1,65 @@
 // The statements that delete expired rows. Promises that none deletes a row that is alive, and that none
 // waits for a locked row longer than a millisecond. Must not know when they are sent, nor how often.
 
+import type { Columns } from '../connection/query.ts'
+import { mismatch } from '../errors.ts'
 import { constant } from './names.ts'
 import { type Pieces, type Statement, statement } from './sql.ts'
 
-export type Pruning = 'prune' | 'prunePlain' | 'pruneNext' | 'prunePages' | 'prunePagesUnlocked'
+export type Pruning =
+  | 'prune'
+  | 'prunePlain'
+  | 'pruneReturning'
+  | 'prunePlainReturning'
+  | 'pruneNext'
+  | 'prunePages'
+  | 'prunePagesUnlocked'
 
 // The key of the advisory lock: an arbitrary number that is the same in every process.
 const PRUNE_LOCK = 1_936_028_531
+
+/** What `prune` and `prunePlain` return, each number as text. */
+export type PrunedBatch = readonly [
+  found: string,
+  deleted: string,
+  /** The latest expiry among the rows found; null if there is none. */
+  latest: string | null,
+  /** How many rows with that expiry were kept, as by a trigger. */
+  kept: string,
+]
+
+/** The sid and the text of a row that was deleted. The text is null if the column is. */
+export type DeletedRow = readonly [sid: string, text: string | null]
+
+/**
+ * The batch, and the rows that it deleted, if they were returned.
+ * @param returns whether the statement returns them
+ * @throws StoreError STORE_MISMATCH if there are others than there can be
+ */
+export function readPruned(
+  rows: readonly Columns[],
+  returns: boolean,
+): { readonly batch: PrunedBatch; readonly deletedRows: readonly DeletedRow[] } {
+  const batch = rows.find(([found]) => found !== null)
+  const others = rows.filter((row) => row !== batch)
+  const isDeleted = ({ 4: sid }: Columns) => typeof sid === 'string'
+  if (!batch || others.length !== (returns ? Number(batch[1]) : 0) || !others.every(isDeleted)) {
+    throw mismatch()
+  }
+  return {
+    batch: batch as readonly unknown[] as PrunedBatch,
+    deletedRows: others.map(({ 4: sid, 5: text = null }) => [sid as string, text]),
+  }
+}
+
+/** What `prunePages` and `prunePagesUnlocked` return, each number as text. */
+export type PrunedPages = readonly [
+  deleted: string,
+  /** Whether this process got the advisory lock. */
+  isOurTurn: 'true' | 'false',
+  /** How many the table has; 0 if it cannot be read by pages: before PostgreSQL 14, or if partitioned. */
+  pages: string,
+]
 
 export function pruning(
   table: string,
@@ -20,11 +72,12 @@ export function pruning(
     `s.expire < ${seconds($.now)}
           and s.expire >= coalesce(${seconds(`nullif(${$.from}, '')`)}, '-infinity'::timestamptz)`
   /**
-   * Deletes rows in the order of their expiry, after skipping the first `skip`, which cannot be deleted.
-   * Returns the number of rows found, the number deleted, the latest expiry among those found, and how many
-   * rows with that expiry were kept, as by a trigger.
+   * Deletes rows in the order of their expiry, after the first `skip`, which cannot be deleted. Returns a
+   * `PrunedBatch`.
+   * @param returns whether to return the deleted rows, too, each after the columns of a `PrunedBatch`, which
+   *   are null for it
    */
-  const prune = (condition: string) =>
+  const prune = (condition: string, returns = false) =>
     statement(
       ['now', 'limit', 'from', 'skip'],
       ($) => `
@@ -35,17 +88,18 @@ export function pruning(
         limit ${$.limit}::int offset ${$.skip}::int
         for update skip locked
       ), gone as (
-        delete from ${table} s using expired e where s.sid = e.sid returning s.expire
+        delete from ${table} s using expired e where s.sid = e.sid
+        returning s.expire${returns ? ', s.sid::text as sid, s.sess::text as sess' : ''}
       )
       select (select count(*) from expired)::text, (select count(*) from gone)::text, ${epoch},
         ((select count(*) from expired e where e.expire = s.expire) -
-          (select count(*) from gone g where g.expire = s.expire))::text
-      from (select max(e.expire) from expired e) as s(expire)`,
+          (select count(*) from gone g where g.expire = s.expire))::text${returns ? ', null, null' : ''}
+      from (select max(e.expire) from expired e) as s(expire)
+      ${returns ? 'union all select null, null, null, null, g.sid, g.sess from gone g' : ''}`,
     )
   /**
-   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns the
-   * number deleted, whether this process got the advisory lock, and the number of pages. That is 0 where the
-   * table cannot be read by pages: before PostgreSQL 14, and for a partitioned table.
+   * Deletes the expired rows on the table's pages from `from` up to, not including, `upTo`. Returns
+   * `PrunedPages`.
    * @param which makes the condition for the rows to delete from the condition for the expired rows on those
    *   pages
    */
@@ -86,6 +140,9 @@ export function pruning(
     /** The same for a server without advisory locks. Processes that prune at once delete different rows. */
     prunePlain: prune(''),
 
+    pruneReturning: prune(`(select ${pruneLock}) and`, true),
+    prunePlainReturning: prune('', true),
+
     /** Returns the expiry of the first row that `prune` would find. */
     pruneNext: statement(
       ['now', 'from', 'skip'],
@@ -101,7 +158,7 @@ export function pruning(
     prunePages: prunePages((expired) => `${expired} and ${setting('lock_timeout', "'1ms'")}`),
 
     /**
-     * The same, but keeps rows that are locked. It locks the others first and finds them again by their
+     * The same, but skips held rows. It locks the others first and finds them again by their
      * `ctid`, which does not change while they are locked.
      */
     prunePagesUnlocked: prunePages(

@@ -43,9 +43,6 @@ export function statement<const Name extends ParameterName>(
   return { parameters, text: text(Object.fromEntries(placeholders)) }
 }
 
-/** Returned in the second column for a row that was skipped because somebody else has locked it. */
-export const HELD = 'held'
-
 /** The placeholders of the list of sids. */
 export type Sids = Readonly<Record<'separator' | 'sids', string>>
 
@@ -76,8 +73,6 @@ export interface Pieces {
   sids($: Sids): string
   /** Which of the sids that were asked for has found this row. */
   asked($: Sids, row: string): string
-  /** The constant `HELD`. */
-  readonly held: string
 }
 
 /**
@@ -114,7 +109,6 @@ export function pieces(sidType?: string): Pieces {
     sidType ? `(select ${list($, $.sids)}::${sidType}[])::${sidType}[]` : list($, $.sids)
   const asked = ($: Sids, row: string) =>
     sidType ? `(${list($, $.sids)})[pg_catalog.array_position(${sids($)}, ${row}.sid)]` : `${row}.sid`
-  const held = `'${HELD}'::text`
   return {
     seconds,
     expiry,
@@ -127,6 +121,5 @@ export function pieces(sidType?: string): Pieces {
     list,
     sids,
     asked,
-    held,
   }
 }

@@ -1,24 +1,25 @@
-// Every statement by name, except the DDL. Promises that each takes and returns text only, so that no type
-// setting of the driver matters, and that each statement for a batch returns the sid with every row. Must not
-// know who sends them or why.
+// Every statement on the table by name, except its creation. Promises that each takes and returns text only,
+// so that no type setting of the driver matters, and that each statement for a batch returns the sid with
+// every row. Must not know who sends them or why.
 
 import { type Change, changes } from './changes.ts'
+import { healthStatement } from './health.ts'
 import { constant, type Names } from './names.ts'
 import { type Pruning, pruning } from './pruning.ts'
+import { rowColumns } from './row.ts'
+import { sidTypeStatement } from './sid-type.ts'
 import { pieces, type Sids, type Statement, statement } from './sql.ts'
 
-type Query = 'get' | 'insert' | 'length' | 'ids' | 'entriesAfter' | 'clear' | 'exists' | 'sidType'
+type Query = 'get' | 'insert' | 'length' | 'ids' | 'entriesAfter' | 'clear' | 'exists' | 'sidType' | 'health'
 export type StatementName = Change | Pruning | Query
 export type Statements = Readonly<Record<StatementName, Statement>> & {
-  /**
-   * The changes in the form that skips locked rows. They return `HELD` in the second column for each of
-   * those.
-   */
-  readonly passingOver: Readonly<Record<Change, Statement>>
+  /** The changes in the form that skips held rows, and says so by `isHeld`. */
+  readonly skipping: Readonly<Record<Change, Statement>>
 }
 
 /** @param sidType see `pieces` */
-export function statements({ table }: Names, sidType?: string): Statements {
+export function statements(names: Names, sidType?: string): Statements {
+  const { table } = names
   const sql = pieces(sidType)
   const { seconds, expiry, epoch, alive, asked, lockTimeout, inTime, list, sids } = sql
   const joinAsked = ($: Sids) =>
@@ -26,11 +27,11 @@ export function statements({ table }: Names, sidType?: string): Statements {
   return {
     ...changes(table, sql, false),
     ...pruning(table, sql),
-    passingOver: changes(table, sql, true),
+    skipping: changes(table, sql, true),
 
     /**
      * Inserts the rows that do not exist. It changes no existing row, so it waits for no lock of one. Returns
-     * the texts of the inserted rows.
+     * `Replaced` for the inserted rows.
      */
     insert: statement(
       ['separator', 'sids', 'latest', 'lockWaitMs', 'expiries', 'texts'],
@@ -41,13 +42,14 @@ export function statements({ table }: Names, sidType?: string): Statements {
       where ${lockTimeout($.lockWaitMs)} and ${inTime($.latest)}
       order by o.sid
       on conflict (sid) do nothing
-      returning ${asked($, 's')}, s.sess::text`,
+      returning ${asked($, 's')}, 'true'::text, s.sess::text`,
     ),
 
+    /** Returns a `Row` for each row that is alive. */
     get: statement(
       ['separator', 'sids', 'now'],
       ($) => `
-      select ${sidType ? 'o.asked' : 's.sid'}, s.sess::text, ${epoch}
+      select ${rowColumns(sidType ? 'o.asked' : 's.sid', epoch)}
       from ${table} s${joinAsked($)}
       where s.sid = any(${sids($)}) and ${expiry} >= ${seconds($.now)}`,
     ),
@@ -56,11 +58,11 @@ export function statements({ table }: Names, sidType?: string): Statements {
 
     ids: statement(['now'], ($) => `select s.sid::text from ${table} s where ${alive($.now)} order by s.sid`),
 
-    /** The next rows in the order of their sids, after a sid, which is empty for the first rows. */
+    /** Returns the next `Row`s in the order of their sids, after a sid, which is empty for the first rows. */
     entriesAfter: statement(
       ['now', 'after', 'limit'],
       ($) => `
-      select ${sidType ? 's.sid::text' : 's.sid'}, s.sess::text, ${epoch}
+      select ${rowColumns(sidType ? 's.sid::text' : 's.sid', epoch)}
       from ${table} s
       where ${alive($.now)} and ${
         sidType ? `(${$.after} = '' or s.sid > nullif(${$.after}, '')::${sidType})` : `s.sid > ${$.after}`
@@ -83,22 +85,7 @@ export function statements({ table }: Names, sidType?: string): Statements {
      */
     exists: statement([], () => `select (pg_catalog.to_regclass(${constant(table)}) is not null)::text`),
 
-    /**
-     * Returns the table's name as it is given here, the schema and name of the type of its sids (of the
-     * underlying type if that is a domain), and whether the column's collation treats only identical texts as
-     * equal.
-     */
-    sidType: statement(
-      [],
-      () => `
-      select ${constant(table)}::text, n.nspname::text, t.typname::text,
-        coalesce(pg_catalog.to_json(c) ->> 'collisdeterministic', 'true')
-      from pg_catalog.pg_attribute a
-      join pg_catalog.pg_type d on d.oid = a.atttypid
-      join pg_catalog.pg_type t on t.oid = case d.typtype when 'd' then d.typbasetype else d.oid end
-      join pg_catalog.pg_namespace n on n.oid = t.typnamespace
-      left join pg_catalog.pg_collation c on c.oid = a.attcollation
-      where a.attrelid = ${constant(table)}::regclass and a.attname = 'sid'`,
-    ),
+    sidType: sidTypeStatement(table),
+    health: healthStatement(names),
   }
 }

@@ -3,33 +3,45 @@
 // Must not know session objects, nor what lifetime they have.
 
 import { inBackground, monotonicMs, now } from '../clock.ts'
-import { Pool } from '../connection/pool.ts'
+import type { Pool, Request } from '../connection/pool.ts'
 import type { Columns, Parameters, TimeLeft } from '../connection/query.ts'
-import { codeOf, type StoreError, sidRefused } from '../errors.ts'
+import { codeOf, mismatch, type StoreError, sidRefused } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import { isOfSidType, isRefusedSid, UNDEFINED_TABLE } from '../sqlstate.ts'
-import { createTable, sidTypeOf } from './ddl.ts'
+import { type Answer, answersOf } from './answers.ts'
+import { createTable } from './ddl.ts'
 import { type Names, names } from './names.ts'
-import type { Operation } from './operations.ts'
-import { type Answer, answersOf, type Operations, parametersOf } from './results.ts'
+import type { Operation, OperationBatch } from './operations.ts'
+import { parametersOf } from './parameters.ts'
+import { sidTypeOf } from './sid-type.ts'
 import type { ParameterName, Statement } from './sql.ts'
 import { type StatementName, type Statements, statements } from './statements.ts'
 
 const none: Parameters = () => []
 
 /** The parameters of a statement by name. Called for each attempt, as they can depend on the time left. */
-export type Values = (time: TimeLeft) => Partial<Record<ParameterName, string | number>>
+export type ValuesByName = (time: TimeLeft) => Partial<Record<ParameterName, string | number>>
 
 /** A batch, as the queue makes it. */
-export interface TableBatch extends Operations {
+export interface TableBatch extends OperationBatch {
   /** In ms of the monotonic clock. */
   readonly until: number
   /** By when a change must have taken effect. */
   readonly effectUntil: number
 }
 
+interface Sending<T> extends Omit<Request, 'text' | 'parameters'> {
+  /** Chooses the statement. */
+  pick(all: Statements): Statement
+  parametersOf(statement: Statement): Parameters
+  /** Turns the rows into the result. Throws STORE_MISMATCH if they are not those that were asked for. */
+  read(rows: Columns[]): T
+}
+
+type TableSettings = Pick<Settings, 'tableName' | 'schemaName' | 'createTableIfMissing' | 'timeoutMs'>
+
 export class Table {
-  readonly #settings: Settings
+  readonly #settings: TableSettings
   readonly #pool: Pool
   readonly #names: Names
   /** See `pieces`. Empty until the catalogue says otherwise. */
@@ -37,10 +49,9 @@ export class Table {
   #statements: Statements
   #created: Promise<void> | undefined
 
-  /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
-  constructor(settings: Settings) {
+  constructor(settings: TableSettings, pool: Pool) {
     this.#settings = settings
-    this.#pool = new Pool(settings)
+    this.#pool = pool
     this.#names = names(settings.tableName, settings.schemaName)
     this.#statements = statements(this.#names)
   }
@@ -50,63 +61,73 @@ export class Table {
     return monotonicMs() + this.#settings.timeoutMs
   }
 
-  /** Whether no server can be reached, and `errorLog` was told so. */
-  get isAway(): boolean {
-    return this.#pool.isAway
-  }
-
-  /** The error for a caller whose statement was never sent. */
-  timedOut(): StoreError {
-    return this.#pool.timedOut()
-  }
-
   /** Resolves with the answers in the order of the keys. @throws StoreError */
   async run(batch: TableBatch): Promise<Answer[]> {
     const { verb } = batch.ops[0] as Operation
-    const pick = (all: Statements) => (batch.passesOverHeld ? { ...all, ...all.passingOver } : all)[verb]
-    const parameters = (statement: Statement): Parameters => {
-      return (time) => parametersOf(statement, batch, now(), time)
-    }
-    const effectUntil = verb === 'get' ? batch.until : batch.effectUntil
-    const isSplittable = batch.keys.length > 1
-    const read = (rows: Columns[]) => answersOf(batch, rows)
-    return this.#send(pick, parameters, batch.until, read, effectUntil, isSplittable)
+    const { length: size } = batch.keys
+    return this.#send({
+      verb,
+      size,
+      pick: (all) => (batch.skipsHeld ? { ...all, ...all.skipping } : all)[verb],
+      parametersOf: (statement) => (time) => parametersOf(statement, batch, now(), time),
+      until: batch.until,
+      effectUntil: verb === 'get' ? batch.until : batch.effectUntil,
+      isSplittable: size > 1,
+      read: (rows) => answersOf(batch, rows),
+    })
   }
 
   /** @throws StoreError */
-  query(name: StatementName, values: Values, until: number = this.deadline()): Promise<Columns[]> {
-    const parameters = (statement: Statement): Parameters => {
-      return (time) => {
-        const byName = values(time)
-        return statement.parameters.map((name) => String(byName[name]))
-      }
+  query(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns[]> {
+    return this.queryAs(name, values, (rows) => rows, until)
+  }
+
+  /** Runs a statement that returns one row. @throws StoreError */
+  queryOne(name: StatementName, values: ValuesByName, until: number = this.deadline()): Promise<Columns> {
+    const onlyRow = ([row, ...others]: Columns[]) => {
+      if (!row || others.length > 0) throw mismatch()
+      return row
     }
-    const pick = (all: Statements) => all[name]
-    return this.#send(pick, parameters, until, (rows) => rows)
+    return this.queryAs(name, values, onlyRow, until)
+  }
+
+  /**
+   * @param read turns the rows into the result; throws STORE_MISMATCH if they are not those that were asked
+   *   for
+   * @throws StoreError
+   */
+  queryAs<T>(
+    name: StatementName,
+    values: ValuesByName,
+    read: (rows: Columns[]) => T,
+    until: number = this.deadline(),
+  ): Promise<T> {
+    return this.#send({
+      verb: name,
+      pick: (all) => all[name],
+      parametersOf: ({ parameters }) => {
+        return (time) => {
+          const byName = values(time)
+          return parameters.map((parameter) => String(byName[parameter]))
+        }
+      },
+      until,
+      read,
+    })
   }
 
   /**
    * Sends a statement, and sends it again if the sids turn out to have another type than the statements were
    * made for.
-   * @param pick chooses the statement
-   * @param read turns the rows into the result; throws STORE_MISMATCH if they are not those that were asked
-   *   for
    */
-  async #send<T>(
-    pick: (all: Statements) => Statement,
-    parameters: (statement: Statement) => Parameters,
-    until: number,
-    read: (rows: Columns[]) => T,
-    effectUntil = until,
-    isSplittable = false,
-  ): Promise<T> {
+  async #send<T>(sending: Sending<T>): Promise<T> {
+    const { pick, parametersOf, read, until, ...request } = sending
     if (this.#settings.createTableIfMissing) await this.#createOnce(until)
     const all = this.#statements
     const statement = pick(all)
     try {
-      return read(
-        await this.#pool.query(statement.text, parameters(statement), until, effectUntil, isSplittable),
-      )
+      const { text } = statement
+      return read(await this.#pool.query({ ...request, text, parameters: parametersOf(statement), until }))
     } catch (error) {
       const code = codeOf(error)
       // The table was dropped. The next operation creates it again, if that is wanted.
@@ -114,8 +135,7 @@ export class Table {
       if (code === 'STORE_MISMATCH') this.#pool.replace()
       if (isOfSidType(code) || code === 'STORE_MISMATCH') {
         await this.#askSidType(until)
-        if (this.#statements !== all)
-          return this.#send(pick, parameters, until, read, effectUntil, isSplittable)
+        if (this.#statements !== all) return this.#send(sending)
       }
       if (this.#sidType && isRefusedSid(code)) throw sidRefused(error as StoreError, this.#sidType)
       throw error
@@ -127,7 +147,9 @@ export class Table {
    * for.
    */
   async #askSidType(until: number): Promise<void> {
-    const rows = await this.#pool.query(this.#statements.sidType.text, none, until).catch(() => [])
+    const { text } = this.#statements.sidType
+    const asked = this.#pool.query({ verb: 'sidType', text, parameters: none, until })
+    const rows = await asked.catch(() => [])
     const sidType = sidTypeOf(this.#names, rows) ?? this.#sidType
     if (sidType === this.#sidType) return
     this.#sidType = sidType
@@ -135,22 +157,17 @@ export class Table {
   }
 
   /** Runs a statement that returns one number. */
-  async count(name: StatementName, values: Values, until: number): Promise<number> {
-    const [row] = await this.query(name, values, until)
-    return Number(row?.[0])
+  async count(name: StatementName, values: ValuesByName, until: number): Promise<number> {
+    const [number] = await this.queryOne(name, values, until)
+    return Number(number)
   }
 
   createTable(until: number = this.deadline()): Promise<void> {
-    const run = (text: string) => this.#pool.query(text, none, until)
+    const run = (text: string) => this.#pool.query({ verb: 'createTable', text, parameters: none, until })
     return createTable(this.#names, {
       exists: async () => (await run(this.#statements.exists.text))[0]?.[0] === 'true',
       create: run,
     })
-  }
-
-  /** Closes the store's own connections. No statement may be under way. */
-  close(): Promise<void> {
-    return this.#pool.close()
   }
 
   /** Creates the table once. A failure is not remembered: the next operation tries again. */

@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import postgres, { type Sql } from 'postgres'
-import { startPostgres } from '../../server/postgres.js'
 import type { Options } from '../../src/options.ts'
 import { type Certificate, certificate } from '../support/certificate.ts'
 import { tableSql } from '../support/database.ts'
 import { backends } from '../support/store.ts'
-import type { Report } from './load.ts'
-import { type Task, type Users, users } from './users.ts'
+import { ownServer } from '../support/template.ts'
+import type { Crowd, Report } from './load.ts'
+import { type Seen, type Task, type Users, users } from './users.ts'
 
 export interface Outcome {
   /** What was done, and how often. */
@@ -29,8 +29,9 @@ export interface Fault {
   run(long: boolean, tls: boolean): Promise<Outcome>
 }
 
-/** How many users are at work. Fewer in `npm test`, where two cores have other tests to run. */
-export const crowd = (long: boolean) => (long ? 64 : 16)
+/** Who is at work. In `npm test`, where two cores have other tests to run, fewer, who rest longer. */
+export const crowd = (long: boolean): Crowd =>
+  long ? { users: 64, pauseMs: 10 } : { users: 16, pauseMs: 40 }
 
 export const seconds = (count: number) => pause(count * 1000)
 
@@ -38,7 +39,7 @@ export const times = async (count: number, work: (i: number) => Promise<void>) =
   for (let i = 0; i < count; i++) await work(i)
 }
 
-type Server = Awaited<ReturnType<typeof startPostgres>>
+type Server = Awaited<ReturnType<typeof ownServer>>
 
 export interface Bench {
   readonly server: Server
@@ -56,19 +57,7 @@ export interface Bench {
    */
   standby(): Promise<Server>
   /** Ends the work, and tells what was seen. @param sql to where the rows are then */
-  during(users: Users, faults: () => Promise<void>, sql?: Sql): Promise<Report>
-}
-
-const SERVER_FLAGS = ['-c', 'timezone=America/St_Johns', '-c', 'fsync=off']
-
-/** A server that is down, made once for the process: a copy of it takes a tenth of the time. */
-let template: Promise<Server> | undefined
-async function makeTemplate(): Promise<Server> {
-  const server = await startPostgres({ own: true })
-  await server.down('SIGINT')
-  // It is down: nothing is waited for.
-  process.once('exit', () => void server.stop())
-  return server
+  during(users: Users, faults: () => Promise<void>, sql?: Sql): Promise<Seen>
 }
 
 /** Has a server for as long as `use` runs. */
@@ -78,13 +67,7 @@ export async function bench<T>(
   flags: string[] = [],
 ): Promise<T> {
   const own = tls ? { certificate: await certificate() } : {}
-  template ??= makeTemplate()
-  const server = await startPostgres({
-    own: true,
-    like: await template,
-    flags: [...SERVER_FLAGS, ...flags],
-    ...own,
-  })
+  const server = await ownServer({ flags, ...own })
   const sql = postgres(server.url, { max: 2, onnotice() {}, backoff: () => 0.1 })
   const apps: Users[] = []
   const address = (url: string) =>
@@ -110,7 +93,7 @@ export async function bench<T>(
       },
       async standby() {
         await server.down('SIGINT')
-        const standby = await startPostgres({ own: true, follow: server, flags: SERVER_FLAGS, ...own })
+        const standby = await ownServer({ follow: server, ...own })
         await server.up()
         const admin = postgres(server.url, { max: 1 })
         await admin`alter system set synchronous_standby_names = '*'`

@@ -35,8 +35,8 @@ interface Message {
   readonly body: Buffer
 }
 
-const { passingOver, ...others } = statements(names('session', undefined))
-const known: Statement[] = [...Object.values(others), ...Object.values(passingOver)]
+const { skipping, ...others } = statements(names('session', undefined))
+const known: Statement[] = [...Object.values(others), ...Object.values(skipping)]
 
 const int16 = (value: number) => Buffer.from([value >> 8, value & 255])
 const int32 = (value: number) => {

@@ -3,7 +3,7 @@
 
 import express from 'express'
 import type { SessionData } from 'express-session'
-import type { PostgresStore } from '../../src/store.ts'
+import type { PostgresStore } from '../../src/index.ts'
 import { type App, browser, serve } from '../support/app.ts'
 import { sessionOf } from '../support/store.ts'
 import { watchers } from './watchers.ts'
@@ -37,8 +37,14 @@ export interface Load {
   end(): Promise<Known[]>
 }
 
-/** @param users half of them over HTTP */
-export async function load(store: PostgresStore, users: number): Promise<Load> {
+export interface Crowd {
+  /** Half of them over HTTP. */
+  users: number
+  /** How long each pauses at most after what it did. */
+  pauseMs: number
+}
+
+export async function load(store: PostgresStore, { users, pauseMs }: Crowd): Promise<Load> {
   const report: Report = { answered: 0, failed: {}, wrong: [], slowestMs: 0 }
   const watching = watchers(users)
   const state = { ended: false }
@@ -78,7 +84,8 @@ export async function load(store: PostgresStore, users: number): Promise<Load> {
   })
   const known: Known[] = []
   const working = Array.from({ length: users }, (_, i) => {
-    const work = { state, done: doneBy(i), report, known }
+    const pause = () => new Promise((resume) => setTimeout(resume, Math.random() * pauseMs))
+    const work = { state, done: doneBy(i), report, known, pause }
     return i % 2 ? direct(store, i, work) : overHttp(app, i, work)
   })
   return {
@@ -100,11 +107,12 @@ interface Work {
   readonly done: Done
   readonly report: Report
   readonly known: Known[]
+  pause(): Promise<unknown>
 }
 const chance = (share: number) => Math.random() < share
-const pause = () => new Promise((resume) => setTimeout(resume, Math.random() * 10))
 
-async function direct(store: PostgresStore, i: number, { state, done, report, known }: Work): Promise<void> {
+async function direct(store: PostgresStore, i: number, work: Work): Promise<void> {
+  const { state, done, report, known, pause } = work
   const sid = `direct-${i}`
   const mine: Known = { sid, possible: new Set([undefined]) }
   known.push(mine)
@@ -136,7 +144,8 @@ async function direct(store: PostgresStore, i: number, { state, done, report, kn
   }
 }
 
-async function overHttp(app: App, i: number, { state, done, report, known }: Work): Promise<void> {
+async function overHttp(app: App, i: number, work: Work): Promise<void> {
+  const { state, done, report, known, pause } = work
   const user = `http-${i}`
   let jar = browser()
   let mine: Known | undefined

@@ -40,10 +40,10 @@ writeFileSync(
   new URL('README.md', import.meta.url),
   `# Faults
 
-What the store goes through, over plaintext and over TLS, with 64 users at work, half of them over HTTP: each
-checks every answer, and at the end every row. Any answer that cannot be, lost save, second callback or error that
-escapes is a failure of the run. Store and users are a process of their own that catches nothing. Two faults run at
-a time.
+What the store goes through, over plaintext and over TLS, with 64 users at work, half of them over HTTP:
+each checks every answer, and at the end every row. Any answer that cannot be, lost save, second callback or
+error that escapes is a failure of the run. Store and users are a process of their own that catches nothing.
+Two faults run at a time.
 
 Written by \`npm run test:faults\` on ${today}, Node ${process.version}, ${os.cpus().length} cores.
 

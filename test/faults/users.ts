@@ -2,11 +2,12 @@
 // it, and with it whatever is waited for here. Compares every row in the end.
 
 import type { Sql } from 'postgres'
+import type { PostgresStore } from '../../src/index.ts'
 import type { Options } from '../../src/options.ts'
-import type { PostgresStore } from '../../src/store.ts'
 import { worker } from '../support/processes.ts'
 import { within } from '../support/promise.ts'
-import type { Known, Load, Report } from './load.ts'
+import { againIfStalled } from '../support/stall.ts'
+import type { Crowd, Known, Load, Report } from './load.ts'
 
 export interface Task {
   options: Options
@@ -14,22 +15,33 @@ export interface Task {
   instance?: { url: string; options: object }
 }
 
+export interface Seen extends Report {
+  /** For how long the machine stood still at worst. */
+  stalledMs: number
+}
+
 export interface Users extends Pick<Load, 'everybody'> {
   /** The one that they use. */
   readonly store: Pick<PostgresStore, 'set' | 'length'>
   /** Sets them to work. */
-  begin(count: number): Promise<void>
+  begin(crowd: Crowd): Promise<void>
+  /**
+   * Saves and gets, so many at once on all lanes, succeed. Where one fails while the machine stood still for
+   * `toleratedMs`, all are done again.
+   * @param controlMs how long somebody else's work took, which waits for the same machine and server
+   */
+  allSucceed(count: number, toleratedMs: number, controlMs: () => number): Promise<void>
   /** How long, in ms, until something succeeds that began after now. */
   recovered(): Promise<number>
   /** What was seen so far. */
-  report(): Promise<Report>
+  report(): Promise<Seen>
   /** Ends the work, and compares every row. */
-  end(sql: Sql): Promise<Report>
+  end(sql: Sql): Promise<Seen>
   /** Ends the process, which must end by itself. */
   close(): Promise<void>
 }
 
-const ANSWER_SECONDS = 45
+const ANSWER_SECONDS = 90
 
 export function users(task: Task): Users {
   const child = worker('users', task)
@@ -66,13 +78,19 @@ export function users(task: Task): Users {
       set: (sid: string, session: unknown) => ask<void>('set', sid, session),
       length: () => ask<number>('length'),
     } as Users['store'],
-    begin: (count) => ask('begin', count),
+    begin: (crowd) => ask('begin', crowd),
+    allSucceed: (count, toleratedMs, controlMs) =>
+      againIfStalled(
+        toleratedMs,
+        async () => Math.max(await ask<number>('stalledMs'), controlMs()),
+        () => ask('allSucceed', count),
+      ),
     recovered: () => ask('recovered', Date.now()),
     everybody: (times, what) => ask('everybody', times, what),
     report: () => ask('report'),
     async end(sql) {
       const known = await ask<Known[]>('end')
-      const report = await ask<Report>('report')
+      const report = await ask<Seen>('report')
       const rows = await sql`select sid, (sess->>'n')::int as n from session`
       const held = new Map(rows.map(({ sid, n }) => [sid, n]))
       for (const { sid, possible } of known) {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { SessionData } from 'express-session'
-import type { PostgresStore } from '../../src/store.ts'
+import type { PostgresStore } from '../../src/index.ts'
 import { database, tableSql } from '../support/database.ts'
 import { failure } from '../support/failure.ts'
 import { incumbent } from '../support/incumbent.ts'
@@ -158,7 +158,7 @@ test('merge: what a request changes while its own save is under way counts from 
   }))
 
 test('merge: a save that failed is none: the next one brings its changes too', () =>
-  withStore({ ...merging, timeout: 0.3 }, async (store) => {
+  withStore({ ...merging, timeout: 2 }, async (store) => {
     await putRow(db.sql, 'failing', { n: 1 })
     const session = await load(store, 'failing')
     await change('failing', { theirs: 1 })
@@ -166,7 +166,7 @@ test('merge: a save that failed is none: the next one brings its changes too', (
     await db.sql.begin(async (holder) => {
       await holder`select from session where sid = 'failing' for update`
       const first = store.set('failing', Object.assign(session, { step: 1 }))
-      await new Promise((resume) => setTimeout(resume, 150))
+      await new Promise((resume) => setTimeout(resume, 1000))
       second = store.set('failing', Object.assign(session, { n: 2 }))
       assert.equal((await failure(first)).code, 'STORE_TIMEOUT')
     })

@@ -33,7 +33,7 @@ test('a connection that the server ended is not noticed by the next operation', 
   }))
 
 test('a write that waits for a locked row fails by the timeout, and does not land after a later one', () =>
-  withStore({ ...at, timeout: 0.4 }, async (store) => {
+  withStore({ ...at, timeout: 1 }, async (store) => {
     const writes = {
       set: () => store.set('locked', sessionOf({ n: 'late' })),
       update: async () =>
@@ -48,7 +48,7 @@ test('a write that waits for a locked row fails by the timeout, and does not lan
         await sql`select from session where sid = 'locked' for update`
         const started = Date.now()
         assert.equal((await failure(write())).code, 'STORE_TIMEOUT', name)
-        assert.ok(Date.now() - started >= 350)
+        assert.ok(Date.now() - started >= 950)
         assert.equal(((await store.get('locked')) as any).n, 0, 'who only reads does not wait')
       })
       await store.set('locked', sessionOf({ n: 'last' }))
@@ -103,20 +103,25 @@ test(
     })
     await hole.close()
   },
-  { seconds: 10 },
+  { seconds: 60 },
 )
 
 test('a connection that was given up is reset, so that what it still holds never arrives', async () => {
-  const ends: string[] = []
+  let ends: string[] = []
+  let heard = 0
   const hole = await port((socket) => {
     socket.on('error', (error) => ends.push((error as NodeJS.ErrnoException).code ?? ''))
     socket.on('end', () => ends.push('end'))
-    socket.resume()
+    socket.on('data', () => heard++)
   })
-  await withStore({ conString: through(hole.number), timeout: 0.3 }, async (store) => {
-    assert.equal((await failure(store.get('a'))).code, 'STORE_TIMEOUT')
-    while (ends.length === 0) await new Promise((resume) => setTimeout(resume, 10))
-  })
+  // Where the machine stands still, the time is over before anything is sent: then nothing is held.
+  while (heard === 0) {
+    ends = []
+    await withStore({ conString: through(hole.number), timeout: 0.5 }, async (store) => {
+      assert.equal((await failure(store.get('a'))).code, 'STORE_TIMEOUT')
+      while (ends.length === 0) await new Promise((resume) => setTimeout(resume, 10))
+    })
+  }
   assert.deepEqual(ends, ['ECONNRESET'])
   await hole.close()
 })
@@ -279,12 +284,11 @@ test('an idle connection is closed after a while, and one that has lived long en
   const instance = (options: object) =>
     postgres(db.url, { connection: { application_name: 'aging' }, ...options })
   const mine = () => db.sql`select pid from pg_stat_activity where application_name = 'aging'`
-  const idle = instance({ idle_timeout: 0.2 })
+  const idle = instance({ idle_timeout: 1 })
   await withStore({ postgres: idle }, async (store) => {
     await store.length()
     assert.equal((await mine()).length, 1)
-    await new Promise((resume) => setTimeout(resume, 500))
-    assert.equal((await mine()).length, 0)
+    while ((await mine()).length > 0) await new Promise((resume) => setTimeout(resume, 50))
     await store.length()
   })
   const short = instance({ max_lifetime: 0.1 })

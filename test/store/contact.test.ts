@@ -135,7 +135,7 @@ test('a URL means to `postgres()` and to `conString` what docs/connections.md sa
   const plain = `postgres://${login}${here.host}${here.pathname}`
   const outcome = async (options: () => Options) => {
     try {
-      return await withStore({ timeout: 1, ...options() }, (store) => store.length().then(() => 'works'))
+      return await withStore({ timeout: 5, ...options() }, (store) => store.length().then(() => 'works'))
     } catch (error: any) {
       return error.code ?? error.name
     }

@@ -5,8 +5,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import postgres from 'postgres'
+import type { PostgresStore } from '../../src/index.ts'
 import type { Options } from '../../src/options.ts'
-import type { PostgresStore } from '../../src/store.ts'
 import { browser, serve, versions } from '../support/app.ts'
 import { database, tableSql } from '../support/database.ts'
 import { script } from '../support/processes.ts'
@@ -206,6 +206,42 @@ test('a serializer and a ttl function run in the context of the call they work f
     )
     assert.deepEqual(wrong, [])
   })
+})
+
+test('a merge runs the serializer in the context of its own save', async () => {
+  const wrong: string[] = []
+  let merges = 0
+  const options: Options = {
+    ...at,
+    onConflict: 'merge',
+    serializer: {
+      stringify: (session) => JSON.stringify(session),
+      parse(text) {
+        const session = JSON.parse(text)
+        merges++
+        if (requests.getStore() !== session.owner) wrong.push(`${requests.getStore()}`)
+        return session
+      },
+    },
+  }
+  await withStore(options, async (store) => {
+    await Promise.all(
+      Array.from({ length: USERS }, (_, i) =>
+        requests.run(`owner-${i}`, async () => {
+          const sid = `merged-${i}`
+          await putRow(db.sql, sid, { owner: `owner-${i}` })
+          const mine: any = await store.get(sid)
+          await db.sql`
+            update session set sess = (sess::jsonb || '{"theirs":1}')::json where sid = ${sid}`
+          await store.set(sid, Object.assign(mine, { mine: 1 }))
+          const { theirs, mine: saved }: any = await store.get(sid)
+          assert.deepEqual([theirs, saved], [1, 1])
+        }),
+      ),
+    )
+  })
+  assert.equal(merges, USERS * 5, 'two gets, and three texts for each merge')
+  assert.deepEqual(wrong, [])
 })
 
 test('what runs in the background runs in no request, and keeps none alive', async () => {

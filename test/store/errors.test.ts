@@ -110,13 +110,13 @@ test('errors of the connection hold no password', async () => {
   })
   await gate.close()
   url.port = '1'
-  await withStore({ conString: url.href, timeout: 0.3 }, async (store) => {
+  await withStore({ conString: url.href, timeout: 0.8 }, async (store) => {
     const error = await failure(store.get(SID))
     silent(error, 'STORE_TIMEOUT')
     assert.match(error.message, /ECONNREFUSED/)
   })
   url.hostname = 'does-not-exist.invalid'
-  await withStore({ conString: url.href, timeout: 0.3 }, async (store) => {
+  await withStore({ conString: url.href, timeout: 0.8 }, async (store) => {
     silent(await failure(store.get(SID)), /^(STORE_TIMEOUT|ENOTFOUND|EAI_AGAIN)$/)
   })
 })
@@ -137,7 +137,7 @@ test('a password function that fails is tried again, and then an error of the op
   const never = () => {
     throw new Error(SECRET)
   }
-  await withStore({ conObject: { ...address, password: never }, timeout: 0.3 }, async (store) => {
+  await withStore({ conObject: { ...address, password: never }, timeout: 0.8 }, async (store) => {
     const error = await failure(store.get(SID))
     silent(error, 'STORE_TIMEOUT')
     assert.match(error.message, /STORE_PASSWORD/)

@@ -85,7 +85,7 @@ test('while the timers of the process stand still, connections open, are lost, a
 
 test('while they stand still, operations end by their timeout, and after it nothing is stuck', async () => {
   const way = await forgetful()
-  await withStore({ conObject: through(way.port), timeout: 0.5 }, async (store) => {
+  await withStore({ conObject: through(way.port), timeout: 1.5 }, async (store) => {
     await store.set('stuck', sessionOf())
     await standingStill(async () => {
       way.forget()

@@ -6,7 +6,7 @@ import postgres from 'postgres'
 import { STATEMENT_LATE } from '../../src/sqlstate.ts'
 import { names } from '../../src/table/names.ts'
 import type { Operation } from '../../src/table/operations.ts'
-import { parametersOf } from '../../src/table/results.ts'
+import { parametersOf } from '../../src/table/parameters.ts'
 import { statements } from '../../src/table/statements.ts'
 import { proxy } from '../faults/proxy.ts'
 import { database, tableSql } from '../support/database.ts'
@@ -49,7 +49,7 @@ test('a statement asks for the time when it has all its locks, and then changes 
       const { text, parameters } = texts[op.verb]
       const values = parametersOf(
         texts[op.verb],
-        { keys, ops: [op, op], passesOverHeld: false, isPatient: false },
+        { keys, ops: [op, op], skipsHeld: false, isPatient: false },
         now,
         { leftMs: 10_000, latest },
       )
@@ -69,7 +69,7 @@ test('a statement asks for the time when it has all its locks, and then changes 
 })
 
 test('a write that waits for a lock of the whole table fails by the timeout, and does not land after it', () =>
-  withStore({ ...at, timeout: 0.4 }, async (store) => {
+  withStore({ ...at, timeout: 1 }, async (store) => {
     const stored = async () => (await row(db.sql, 'late'))?.n
     await store.set('late', sessionOf({ n: 0 }))
     const loaded: any = await store.get('late')
@@ -94,7 +94,7 @@ test('a write that waits for a lock of the whole table fails by the timeout, and
 
 test('a write that the network delivers after its timeout does not land', async () => {
   const between = await proxy(db.url)
-  await withStore({ conString: between.url, timeout: 0.4, max: 2, onConflict: 'merge' }, async (store) => {
+  await withStore({ conString: between.url, timeout: 1, max: 2, onConflict: 'merge' }, async (store) => {
     const loaded: any[] = []
     const writes = {
       upsert: () => store.set('new', sessionOf({ n: 1 })),

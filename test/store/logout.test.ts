@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import type { SessionData } from 'express-session'
-import type { PostgresStore } from '../../src/store.ts'
+import type { PostgresStore } from '../../src/index.ts'
 import { database, tableSql } from '../support/database.ts'
 import { worker } from '../support/processes.ts'
 import { promises } from '../support/promise.ts'

@@ -22,15 +22,11 @@ const deadlocks = async () => {
 
 /** Eight processes that write, and two that prune. */
 async function crowd(): Promise<void> {
-  const told = await gather([
+  const failed = await gather([
     ...Array.from({ length: 8 }, () => worker('hot', { url: db.url })),
     ...Array.from({ length: 2 }, () => worker('hot', { url: db.url, prune: true })),
   ])
-  assert.deepEqual(
-    told.flatMap(({ failed }) => failed),
-    [],
-  )
-  for (const { succeeded } of told) assert.ok(succeeded > 20, `only ${succeeded}`)
+  assert.deepEqual(failed.flat(), [])
 }
 
 test(

@@ -72,7 +72,7 @@ test('a server without TLS is spoken to in the clear where an instance only pref
 test('what is neither yes nor no to TLS, or comes behind it in the clear, is not taken for an answer', async () => {
   for (const answer of ['HTTP/1.1 400', 'SE', 'NE', 'E']) {
     const other = await answering(answer)
-    const options = { conString: through(other.number, '?sslmode=no-verify'), timeout: 0.3, ...quiet }
+    const options = { conString: through(other.number, '?sslmode=no-verify'), timeout: 0.8, ...quiet }
     await withStore(options, async (store) => {
       const error = await failure(store.get('a'))
       assert.equal(error.code, 'STORE_TIMEOUT', answer)
@@ -88,7 +88,7 @@ test('every error of the way to the server names host, port and database, and no
   const shut = await port((socket) => socket.destroy())
   for (const number of [hole.number, shut.number, 1]) {
     for (const query of ['', '?sslmode=no-verify']) {
-      await withStore({ conString: through(number, query), timeout: 0.3, ...quiet }, async (store) => {
+      await withStore({ conString: through(number, query), timeout: 0.8, ...quiet }, async (store) => {
         const all = [
           store.get('a'),
           store.get('a'),
@@ -112,11 +112,11 @@ test('every error of the way to the server names host, port and database, and no
     assert.match(error.message, /\(host .*, port .*, database nowhere\)/)
   })
   const sql = postgres(through(1), { backoff: () => 0.01 })
-  await withStore({ postgres: sql, isolate: false, timeout: 0.3, ...quiet }, async (store) => {
+  await withStore({ postgres: sql, isolate: false, timeout: 0.8, ...quiet }, async (store) => {
     names(await failure(store.get('a')), 1)
   })
   await sql.end()
-  await withStore({ conString: `/nowhere/at/all ${name}`, timeout: 0.3, ...quiet }, async (store) => {
+  await withStore({ conString: `/nowhere/at/all ${name}`, timeout: 0.8, ...quiet }, async (store) => {
     const { message } = await failure(store.get('a'))
     assert.ok(message.includes(`(socket /nowhere/at/all/.s.PGSQL.5432, database ${name})`), message)
   })
@@ -147,7 +147,7 @@ for (const query of ['', '?sslmode=no-verify']) {
     const logged: [string, any][] = []
     const store = new Store({
       conString: through(gate.number, query),
-      timeout: 0.4,
+      timeout: 0.8,
       pruneSessionInterval: 0.05,
       pruneSessionRandomizedInterval: false,
       errorLog: (...values) => void logged.push(values),
@@ -162,7 +162,7 @@ for (const query of ['', '?sslmode=no-verify']) {
     names(logged[0]?.[1], gate.number)
     if (!query) {
       up = true
-      await work()
+      while (logged.length < 2) await work()
       await work()
       assert.equal(logged.length, 2)
       assert.match(logged[1]?.[0] as string, /^PostgreSQL can be reached again/)
@@ -229,7 +229,7 @@ test('why a password function failed is told by name and code, never by its mess
     return Promise.reject(reason)
   }
   const conObject = { host: url.hostname, port: gate.number, user: 'u', database: name, password }
-  await withStore({ conObject, timeout: 0.3, ...quiet }, async (store) => {
+  await withStore({ conObject, timeout: 0.8, ...quiet }, async (store) => {
     const error = await failure(store.get('a'))
     assert.match(error.message, /STORE_PASSWORD: The function .* failed: TokenProviderError ECREDS/)
     assert.doesNotMatch(error.message, /hush/)
@@ -245,14 +245,14 @@ test('a password that comes when its connection is gone is not sent into the voi
   let asked = 0
   const password = async () => {
     asked++
-    await seconds(0.4)
+    await seconds(1.5)
     return 'late'
   }
   const conObject = { host: url.hostname, port: gate.number, user: 'u', database: name, password }
-  await withStore({ conObject, timeout: 0.2, ...quiet }, async (store) => {
+  await withStore({ conObject, timeout: 1, ...quiet }, async (store) => {
     assert.equal((await failure(store.get('a'))).code, 'STORE_TIMEOUT')
     // It would be an uncaught exception.
-    await seconds(0.5)
+    await seconds(1)
   })
   assert.equal(asked, 1)
   await gate.close()
@@ -262,7 +262,7 @@ test('an address to which no connection can even be begun is an error of the ope
   // Refused before anything is sent: the error comes before anybody could listen.
   const conObject = { host: '255.255.255.255', port: 1, user: 'u', database: name }
   for (const ssl of [false, true]) {
-    await withStore({ conObject: { ...conObject, ssl }, timeout: 0.3, ...quiet }, async (store) => {
+    await withStore({ conObject: { ...conObject, ssl }, timeout: 0.8, ...quiet }, async (store) => {
       assert.match((await failure(store.get('a'))).message, /host 255.255.255.255/)
     })
   }
@@ -312,7 +312,7 @@ test('a `socket` that comes when the time to connect is over is hung up, and not
   let give = (_socket: Socket) => {}
   const late = new Promise<Socket>((resolve) => (give = resolve))
   const sql = postgres(db.url, { socket: () => late, connect_timeout: 0.1 } as object)
-  await withStore({ postgres: sql, timeout: 0.3, ...quiet }, async (store) => {
+  await withStore({ postgres: sql, timeout: 0.8, ...quiet }, async (store) => {
     assert.equal((await failure(store.get('a'))).code, 'STORE_TIMEOUT')
     give(socket)
     await hungUp
@@ -325,7 +325,7 @@ test('a password that is no string ends no process, and is an error that says so
   const { hostname: host, port: at, pathname, username: user } = new URL(db.url)
   for (const password of [() => undefined, async () => 42, () => ({}), 42, true]) {
     const conObject = { host, port: Number(at), database: pathname.slice(1), user, password }
-    await withStore({ conObject, timeout: 0.3, errorLog() {} }, async (store) => {
+    await withStore({ conObject, timeout: 0.8, errorLog() {} }, async (store) => {
       const outcome = await store.get('a').then(
         () => 'no password is asked for',
         (error) => `${error.code} ${error.message}`,

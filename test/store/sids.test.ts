@@ -98,23 +98,26 @@ for (const [kind, { column, respell = (sid: string) => sid, sid = randomUUID }] 
   })
 }
 
-test('a search by a sid of such a type uses the index of its own', async () => {
-  const asked: string[] = []
+/** An instance that tells what it was asked. */
+function spy() {
   const own = postgres(db.url, { max: 1 })
-  const spy = Object.assign(() => {}, {
-    unsafe: (text: string, ...rest: any[]) => {
-      asked.push(text)
-      return (own.unsafe as any)(text, ...rest)
-    },
-    begin() {},
-    end() {},
-  })
+  const asked: string[] = []
+  const unsafe = (text: string, ...rest: any[]) => {
+    asked.push(text)
+    return (own.unsafe as any)(text, ...rest)
+  }
+  const sql = Object.assign(() => {}, { unsafe, begin() {}, end() {} }) as unknown as Sql
+  return { asked, sql, own }
+}
+
+test('a search by a sid of such a type uses the index of its own', async () => {
+  const { asked, sql, own } = spy()
   for (const type of ['uuid', 'citext', 'char(40)', 'varchar(255)']) {
     const name = `searched ${type}`
     await create(name, type)
     await db.sql.unsafe(`
       insert into "${name}" select gen_random_uuid(), '{}', now() from generate_series(1, 20000); analyze "${name}"`)
-    await withStore({ postgres: spy as unknown as Sql, isolate: false, tableName: name }, async (store) => {
+    await withStore({ postgres: sql, isolate: false, tableName: name }, async (store) => {
       const sid = randomUUID()
       await store.get(sid)
       await store.touch(sid, sessionOf())
@@ -137,18 +140,9 @@ test('a search by a sid of such a type uses the index of its own', async () => {
 })
 
 test('on a table as table.sql makes it the catalogue is not asked, nor is anything cast', async () => {
-  const asked: string[] = []
-  const own = postgres(db.url, { max: 1 })
-  const spy = Object.assign(() => {}, {
-    unsafe: (text: string, ...rest: any[]) => {
-      asked.push(text)
-      return (own.unsafe as any)(text, ...rest)
-    },
-    begin() {},
-    end() {},
-  })
+  const { asked, sql, own } = spy()
   await create('plain', 'varchar')
-  await withStore({ postgres: spy as unknown as Sql, isolate: false, tableName: 'plain' }, async (store) => {
+  await withStore({ postgres: sql, isolate: false, tableName: 'plain' }, async (store) => {
     await store.set('a', sessionOf())
     await store.touch('a', sessionOf({}, 900))
     await store.get('a')

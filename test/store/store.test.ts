@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import type { SessionData } from 'express-session'
 import postgres from 'postgres'
+import type { Options } from '../../src/options.ts'
 import { database, tableSql } from '../support/database.ts'
 import { failure } from '../support/failure.ts'
 import { promises } from '../support/promise.ts'
@@ -209,6 +210,59 @@ test('touchInterval is at most a tenth of what a session has left, so that none 
     assert.ok((await row(db.sql, 'short')).inSeconds < 62, 'kept back')
     await store.touch('short', Object.assign(loaded, sessionOf({}, 75)))
     assert.ok((await row(db.sql, 'short')).inSeconds > 65, 'sent')
+  }))
+
+test('by default a touch that gains less than a hundredth of the lifetime, or a minute, is not sent, and 0 sends all', async () => {
+  const inSeconds = async (sid: string) => Math.round((await row(db.sql, sid)).inSeconds)
+  /** Touches a session of so many seconds so that it gains so many. */
+  const gains = (options: Options, lifetime: number, gain: number) =>
+    withStore({ ...at, ...options }, async (store) => {
+      await db.sql`delete from session where sid = 'default'`
+      await putRow(db.sql, 'default', {}, lifetime - gain)
+      const loaded = (await store.get('default')) as SessionData
+      await store.touch('default', Object.assign(loaded, sessionOf({}, lifetime)))
+      return (await inSeconds('default')) - (lifetime - gain) >= gain - 2
+    })
+  assert.equal(await gains({}, 1000, 8), false, 'less than a hundredth')
+  assert.equal(await gains({}, 1000, 12), true, 'more than a hundredth')
+  assert.equal(await gains({}, 86_400, 57), false, 'less than a minute')
+  assert.equal(await gains({}, 86_400, 63), true, 'more than a minute')
+  assert.equal(await gains({ touchInterval: 0 }, 86_400, 5), true, 'all')
+})
+
+test('of the touches of a user who asks eleven times every 20 seconds the default sends one a minute', () =>
+  withStore(at, async (store) => {
+    await putRow(db.sql, 'realistic', {}, 86_400)
+    const start = Date.now()
+    const { now } = Date
+    let sent = 0
+    let asked = 0
+    try {
+      for (let second = 0; second < 1200; second += 20) {
+        // The wall clock of this process alone: nothing here waits for the server's.
+        Date.now = () => start + second * 1000
+        for (let request = 0; request < 11; request++) {
+          const before = store.stats().batches
+          const loaded = (await store.get('realistic')) as SessionData
+          await store.touch('realistic', Object.assign(loaded, sessionOf({}, 86_400)))
+          sent += store.stats().batches - before - 1
+          asked++
+        }
+      }
+    } finally {
+      Date.now = now
+    }
+    assert.equal(asked, 660)
+    // One a minute, of the 19 minutes after the first, which the row already had.
+    assert.equal(sent, 19)
+  }))
+
+test('a touch that shortens a session is sent, whatever touchInterval is', () =>
+  withStore({ ...at, touchInterval: 100 }, async (store) => {
+    await putRow(db.sql, 'shortened', {}, 1000)
+    const loaded = (await store.get('shortened')) as SessionData
+    await store.touch('shortened', Object.assign(loaded, sessionOf({}, 950)))
+    assert.ok((await row(db.sql, 'shortened')).inSeconds < 952)
   }))
 
 test('destroy deletes the row, and is a success where there is none', () =>

@@ -117,7 +117,7 @@ test('a server that wants a certificate gets the one that was given', async () =
   await withStore({ conString: url(`?${ca}&${mine}`, wanting) }, async (store) => {
     assert.equal(await store.get('nobody'), null)
   })
-  await withStore({ conString: url(`?${ca}`, wanting), timeout: 0.3, errorLog() {} }, async (store) => {
+  await withStore({ conString: url(`?${ca}`, wanting), timeout: 0.8, errorLog() {} }, async (store) => {
     assert.ok(await failure(store.get('a')))
   })
   await wanting.close()
@@ -139,7 +139,7 @@ test('a socket that the app has encrypted itself is used, and given up like any 
     return secure
   }
   const sql = postgres(db.url, { socket } as object)
-  await withStore({ postgres: sql, timeout: 0.4, max: 1 }, async (store) => {
+  await withStore({ postgres: sql, timeout: 1.5, max: 1 }, async (store) => {
     assert.ok(await store.get('a'))
     await db.sql.begin(async (holder) => {
       await holder`lock table session in access exclusive mode`
@@ -164,7 +164,7 @@ test('a connection that was given up is reset under TLS too, so that what it sti
     })
   })
   const conString = url('?sslmode=no-verify', silent)
-  await withStore({ conString, timeout: 0.3, errorLog() {} }, async (store) => {
+  await withStore({ conString, timeout: 1.5, errorLog() {} }, async (store) => {
     assert.equal((await failure(store.get('a'))).code, 'STORE_TIMEOUT')
     while (ends.length === 0) await new Promise((resume) => setTimeout(resume, 10))
   })

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import type { SessionData } from 'express-session'
-import type { PostgresStore } from '../../src/store.ts'
+import type { PostgresStore } from '../../src/index.ts'
 import { database, tableSql } from '../support/database.ts'
 import { failure } from '../support/failure.ts'
 import { promises } from '../support/promise.ts'
@@ -68,8 +68,8 @@ for (const [what, change] of Object.entries(changes)) {
           for (const sid of others.slice(0, 20)) await store.set(sid, sessionOf({ n: 2 }))
           assert.equal(done, 0)
         })
-        // The machine of a test can be slow; a wait for each held row would be many times this.
-        assert.ok(median(took) < 500, `median ${median(took)} ms`)
+        // A wait for each held row would be many times this.
+        assert.ok(median(took) < 2000, `median ${median(took)} ms`)
         await waiting
         assert.equal(done, 30)
         const [found] = await db.sql`
@@ -84,7 +84,7 @@ for (const [what, change] of Object.entries(changes)) {
 }
 
 test('a row that is held until the timeout fails with STORE_TIMEOUT, and is not written later', () =>
-  withStore({ ...at, timeout: 0.5 }, async (store) => {
+  withStore({ ...at, timeout: 2 }, async (store) => {
     await putRow(db.sql, 'stuck', { n: 0 })
     const free = sids('spare', 50)
     const error = await held(['stuck'], async () => {
@@ -200,7 +200,7 @@ test('gets of others are not refused because one user has read a large session',
   }))
 
 test('while one write is stuck, clear, length, all and ids keep no get waiting, and all end by the timeout', () =>
-  withStore({ ...at, timeout: 1 }, async (store) => {
+  withStore({ ...at, timeout: 3 }, async (store) => {
     await db.sql`truncate session`
     await putRow(db.sql, 'stuck', { n: 0 })
     await putRow(db.sql, 'free', { n: 0 })
@@ -224,11 +224,11 @@ test('while one write is stuck, clear, length, all and ids keep no get waiting, 
       const behind = end('behind', store.set('free', sessionOf({ n: 2 })))
       for (let i = 0; i < 5; i++) {
         assert.ok(await store.get('large-or-not'.slice(i)).then(() => true))
-        assert.ok(performance.now() - began < 900, 'a get waited for the write that is stuck')
+        assert.ok(performance.now() - began < 2700, 'a get waited for the write that is stuck')
       }
       assert.deepEqual(await Promise.all([stuck, behind]), ['STORE_TIMEOUT', 'STORE_TIMEOUT'])
       for (const outcome of await Promise.all(tasks)) assert.equal(outcome, 'STORE_TIMEOUT')
-      for (const [name, ms] of Object.entries(ends)) assert.ok(ms < 1800, `${name} took ${ms} ms`)
+      for (const [name, ms] of Object.entries(ends)) assert.ok(ms < 5400, `${name} took ${ms} ms`)
     })
     // Nothing of what was given up comes later.
     await store.set('after', sessionOf())

@@ -2,32 +2,19 @@
 // PostgreSQL that speaks TLS itself.
 
 import assert from 'node:assert/strict'
-import { chownSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import postgres from 'postgres'
-import { generate } from 'selfsigned'
-import { startPostgres } from '../../server/postgres.js'
 import { proxy } from '../faults/proxy.ts'
+import { sideBySide } from '../faults/side-by-side.ts'
+import { certificate } from '../support/certificate.ts'
 import { tableSql } from '../support/database.ts'
 import { type Program, script } from '../support/processes.ts'
 import { promises } from '../support/promise.ts'
 import { backends } from '../support/store.ts'
+import { ownServer } from '../support/template.ts'
 
-const server = await startPostgres({ own: true })
+const server = await ownServer({ certificate: await certificate() })
 const sql = postgres(server.url, { max: 2, onnotice() {} })
 await sql.unsafe(tableSql)
-const { private: key, cert } = await generate([{ name: 'commonName', value: 'localhost' }])
-for (const [name, text] of [
-  ['server.key', key],
-  ['server.crt', cert],
-] as const) {
-  const file = join(server.data, name)
-  writeFileSync(file, text, { mode: 0o600 })
-  const { uid, gid } = statSync(server.data)
-  chownSync(file, uid, gid)
-}
-await sql`alter system set ssl = on`
-await sql`select pg_reload_conf()`
 const test = promises('unguarded')
 
 const encrypted = (change: (url: URL) => void = () => {}) => {
@@ -36,11 +23,11 @@ const encrypted = (change: (url: URL) => void = () => {}) => {
   url.searchParams.set('sslmode', 'no-verify')
   return url.href
 }
-const app = (url: string, options: object = {}, seconds = 1.5) =>
+const app = (url: string, options: object = {}, seconds = 0.5) =>
   script('unguarded', { URL_OF_TEST: url, OPTIONS: JSON.stringify(options), SECONDS: String(seconds) })
 /** How it went, for a process that ended by itself. */
 const survived = async (running: Program) => {
-  const { code, signal, output } = await running.ended(25)
+  const { code, signal, output } = await running.ended(40)
   assert.deepEqual([code, signal], [0, null], output)
   return JSON.parse(/survived (.*)/.exec(output)?.[1] as string) as {
     codes: Record<string, number>
@@ -74,7 +61,7 @@ test('too few connections for all, or none', async () => {
   await sql`create role few login password 'few' connection limit 1`
   await sql`grant all on session to few`
   const few = encrypted((url) => Object.assign(url, { username: 'few', password: 'few' }))
-  const running = app(few, { timeout: 0.5 }, 3)
+  const running = app(few, { timeout: 0.5 }, 5)
   await running.printed(/begun/)
   await seconds(1)
   await sql`alter role few connection limit 0`
@@ -87,7 +74,7 @@ test('too few connections for all, or none', async () => {
 })
 
 test('backends that are ended', async () => {
-  const running = app(encrypted(), {}, 3)
+  const running = app(encrypted(), {}, 4)
   await running.printed(/begun/)
   let ended = 0
   for (let round = 0; round < 10; round++) {
@@ -125,40 +112,51 @@ test(
     )
     assert.equal(heard.length % 2, 0)
   },
-  { seconds: 40 },
+  { seconds: 60 },
 )
 
-for (const mode of ['hole', 'silent', 'cut', 'shut'] as const) {
-  test(`operations that time out or are cut off on the way (${mode})`, async () => {
+/** What it goes through needs nothing of the others: all at once. */
+const onTheWay = (['hole', 'silent', 'cut', 'shut'] as const).map((mode) => ({
+  mode,
+  async run() {
     const between = await proxy(encrypted())
-    const running = app(between.url, { timeout: 0.2 }, 3)
+    const running = app(between.url, { timeout: 0.5 }, 6)
     await running.printed(/begun/)
-    for (let round = 0; round < 4; round++) {
-      await seconds(0.25)
+    for (let round = 0; round < 3; round++) {
+      await seconds(0.5)
       between.become(mode)
       // The connections it has; new ones meet the fault.
       if (mode === 'silent' || mode === 'shut') between.hangUp()
-      await seconds(0.35)
+      await seconds(0.8)
       between.hangUp()
       between.become('pass')
     }
-    const { codes, last } = await survived(running)
-    await between.close()
+    const { codes, last } = await survived(running).finally(between.close)
     assert.equal(last, 'ok')
     assert.deepEqual(
       Object.keys(codes).filter((code) => code !== 'ok'),
       ['STORE_TIMEOUT'],
     )
+  },
+}))
+let outcomes: Promise<void>[] | undefined
+for (const [i, { mode }] of onTheWay.entries()) {
+  test(`operations that time out or are cut off on the way (${mode})`, async () => {
+    outcomes ??= sideBySide(
+      onTheWay.length,
+      onTheWay.map(({ run }) => run),
+    )
+    await outcomes[i]
   })
 }
 
 test('operations that time out while the server works on them', async () => {
-  const running = app(encrypted(), { timeout: 0.15 }, 3)
+  const running = app(encrypted(), { timeout: 0.5 }, 6)
   await running.printed(/begun/)
   for (let round = 0; round < 4; round++) {
     await sql.begin(async (holder) => {
       await holder`lock table session in access exclusive mode`
-      await seconds(0.4)
+      await seconds(0.8)
     })
     await seconds(0.1)
   }

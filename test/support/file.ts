@@ -10,6 +10,8 @@ export interface Result {
   readonly failed: number
   /** Titles, each with its reason. */
   readonly skipped: readonly string[]
+  /** What was done again because the machine stood still, each with how long. */
+  readonly repeated: readonly string[]
   /** Everything that the file printed. */
   readonly output: string
   /** What Node warned of. */
@@ -68,12 +70,15 @@ export async function runFile(
   const count = (what: string) => Number(new RegExp(`^ +${what}: +(\\d+)`, 'm').exec(output)?.[1] ?? 0)
   const passed = count('Passed')
   const failed = count('Total') - passed
-  const skipped = [...output.matchAll(/^Skipped: (.*)$/gm)].map(([, text]) => text as string)
+  const lines = (pattern: RegExp) => [...output.matchAll(pattern)].map(([, text]) => text as string)
+  const skipped = lines(/^Skipped: (.*)$/gm)
+  const repeated = lines(/Repeated: (.*)$/gm)
   // uvu says nothing of a file that forgets to run its tests, and calls a suite whose set-up failed a
   // success.
   if (passed + failed + skipped.length === 0 && code === 0) trouble ??= 'no test ran in it'
   if (code !== 0 && failed === 0) trouble ??= `its process ended with ${code ?? 'a signal'}`
   const warnings = (output.match(/^\(node:\d+\) .*$/gm) ?? []).join('\n')
   const seconds = (Date.now() - began) / 1000
-  return { name, passed, failed: failed || (trouble ? 1 : 0), skipped, output, warnings, trouble, seconds }
+  const counts = { passed, failed: failed || (trouble ? 1 : 0), skipped, repeated }
+  return { name, ...counts, output, warnings, trouble, seconds }
 }

@@ -3,9 +3,51 @@
 // store.
 
 import { type ChildProcess, fork, type Serializable, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildSync } from 'esbuild'
 
-const path = (name: string) => fileURLToPath(new URL(`../workers/${name}.ts`, import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const FLAGS = ['--enable-source-maps']
+
+let folder: string | undefined
+const compiled = new Map<string, string>()
+
+/**
+ * The file of a worker, compiled once for each process that starts it: tsx would compile it at every start,
+ * which takes half a second of the processor.
+ */
+function compile(name: string): string {
+  const known = compiled.get(name)
+  if (known) return known
+  if (!folder) {
+    // Inside the checkout, where it finds the packages.
+    const cache = join(root, 'node_modules/.cache')
+    mkdirSync(cache, { recursive: true })
+    const made = mkdtempSync(join(cache, 'workers-'))
+    process.once('exit', () => rmSync(made, { recursive: true, force: true }))
+    folder = made
+  }
+  const outfile = join(folder, `${name}.mjs`)
+  buildSync({
+    entryPoints: [join(root, `test/workers/${name}.ts`)],
+    outfile,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    sourcemap: 'inline',
+  })
+  compiled.set(name, outfile)
+  return outfile
+}
+
+/** What is reached in other processes is not measured: what they reach of src, a test reaches as well. */
+function unmeasured(): NodeJS.ProcessEnv {
+  const { NODE_V8_COVERAGE: _, ...env } = process.env
+  return env
+}
 
 export interface Worker {
   /** The next message, or an error with what the worker printed if it ends without one. */
@@ -16,8 +58,9 @@ export interface Worker {
 }
 
 export function worker(name: string, task: object): Worker {
-  const child = fork(path(name), [JSON.stringify(task)], {
-    execArgv: ['--import', 'tsx'],
+  const child = fork(compile(name), [JSON.stringify(task)], {
+    env: unmeasured(),
+    execArgv: FLAGS,
     // Sets, dates and undefined arrive as what they are.
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
@@ -102,7 +145,7 @@ export interface Program {
 export function program(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Program {
   const started = Date.now()
   const child = spawn(command, args, {
-    env: { ...process.env, ...env },
+    env: { ...unmeasured(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own, for Ctrl-C.
     detached: true,
@@ -153,5 +196,5 @@ export function program(command: string, args: string[], env: NodeJS.ProcessEnv 
 
 /** A file of test/workers as a program. */
 export function script(name: string, env: NodeJS.ProcessEnv = {}): Program {
-  return program(process.execPath, ['--import', 'tsx', path(name)], env)
+  return program(process.execPath, [...FLAGS, compile(name)], env)
 }

@@ -1,7 +1,14 @@
 // A test is a promise in a sentence. Adds to uvu what it lacks: a time limit for each, a reason for what is
 // skipped, and no `run()` to forget.
 
+import { inspect } from 'node:util'
 import { suite } from 'uvu'
+
+/** Of the tests so far. uvu prints them at the end, which does not come if something escapes from a test. */
+const failures: string[] = []
+process.on('uncaughtExceptionMonitor', () => {
+  for (const failure of failures) console.error(failure)
+})
 
 type Test = () => void | Promise<void>
 
@@ -19,10 +26,18 @@ export function promises(name: string): (promise: string, show: Test, limits?: L
   const test = suite(name)
   const taken = new Set<string>()
   let queued = false
-  return (promise, show, { seconds = 30, skip } = {}) => {
+  return (promise, show, { seconds = 60, skip } = {}) => {
     if (taken.has(promise)) throw new Error(`Two tests of ${name} have the title: ${promise}`)
     taken.add(promise)
-    if (skip === undefined) test(promise, () => within<void>(seconds, show))
+    const shown = async () => {
+      try {
+        await within<void>(seconds, show)
+      } catch (error) {
+        failures.push(`✘ ${promise}\n${inspect(error)}`)
+        throw error
+      }
+    }
+    if (skip === undefined) test(promise, shown)
     else {
       test.skip()
       console.log(`Skipped: ${promise}: ${skip}`)

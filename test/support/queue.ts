@@ -1,8 +1,9 @@
 // A queue with a backend that the test drives by hand. No database.
 
 import * as time from '../../src/clock.ts'
-import { type Batch, Batcher, type BatcherOptions } from '../../src/queue/batcher.ts'
+import { Batcher, type BatcherOptions } from '../../src/queue/batcher.ts'
 import { Queue, type QueueOptions } from '../../src/queue/queue.ts'
+import type { Batch } from '../../src/queue/runner.ts'
 
 export interface Op {
   verb: 'read' | 'append' | 'other'

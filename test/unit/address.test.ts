@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import pg from 'pg'
 import { parse, parseIntoClientConfig } from 'pg-connection-string'
 import postgres from 'postgres'
@@ -12,6 +13,7 @@ import { address } from '../../src/connection/address.ts'
 import { lentOptions } from '../../src/connection/driver.ts'
 import { parseOptions } from '../../src/settings/settings.ts'
 import { promises } from '../support/promise.ts'
+import { Store } from '../support/store.ts'
 
 const test = promises('address')
 
@@ -166,6 +168,23 @@ test('a URL that pg-connection-string has parsed means what it means to node-pos
   }
   const unheardOf = parse('postgres://ann@h/d?of_tomorrow=1')
   assert.deepEqual(address({ conString: undefined, conObject: unheardOf }, {}).connection, {})
+})
+
+test('a certificate that cannot be read is a TypeError at once, which names the parameter and quotes no path', () => {
+  for (const parameter of ['sslcert', 'sslkey', 'sslrootcert']) {
+    for (const path of [`${tmpdir()}/-----BEGIN-SECRET`, `${tmpdir()}/with%00-SECRET`]) {
+      const conString = `postgres://ann:pass-SECRET@h/d?${parameter}=${path}`
+      assert.throws(
+        () => new Store({ conString }),
+        (error: Error) => {
+          assert.ok(error instanceof TypeError)
+          assert.match(error.message, new RegExp(`^Expected \`${parameter}\` to be the path of a file`))
+          assert.doesNotMatch(inspect(error), /SECRET/)
+          return true
+        },
+      )
+    }
+  }
 })
 
 test('a key of conObject means what it means to node-postgres, also as a text', () => {

@@ -94,17 +94,17 @@ test('a batch that fails for one of its members fails only that one, after few s
   assert.ok(statements <= 15, `${statements} statements`)
 })
 
-test('a key that is held is passed over, asked for again apart from the others, and folds what comes', async () => {
+test('a key that is held is skipped, asked for again apart from the others, and folds what comes', async () => {
   const locked = { is: true }
   const log: string[] = []
   const waits: number[] = []
   const asked: string[] = []
   const { queue } = backend({
     maxKeys: 200,
-    async run({ keys, ops, passesOverHeld }) {
+    async run({ keys, ops, skipsHeld }) {
       await tick()
       const held = locked.is && keys.includes('held')
-      if (held && !passesOverHeld) {
+      if (held && !skipsHeld) {
         waits.push(keys.length)
         throw new Error('locked')
       }
@@ -130,7 +130,7 @@ test('a key that is held is passed over, asked for again apart from the others, 
   assert.equal(log.at(-1), 'held+')
 })
 
-test('keys that cannot be passed over are tried again one by one, behind the others', async () => {
+test('keys that cannot be skipped are tried again one by one, behind the others', async () => {
   const locked = new Set(['a', 'd'])
   const { queue } = backend({
     maxKeys: 200,
@@ -198,4 +198,20 @@ test('a batch that fails otherwise fails all its members, and the lane goes on',
   await tick()
   sent[1]?.end()
   assert.equal(await next, 'a')
+})
+
+test('a member that is tried again for long, alone, keeps the others of its batch from nothing', async () => {
+  const { queue, sent, keys } = backend({ maxKeys: 4 })
+  const all = ['a', 'b', 'c', 'd'].map((key) => queue.submit(key, { verb: 'append' }))
+  await tick()
+  sent[0]?.fail(new Error('member'))
+  await tick()
+  sent[1]?.fail(new Error('member'))
+  await tick()
+  // Neither `a` nor `b` has an answer yet.
+  assert.deepEqual(keys(), ['abcd', 'ab', 'a', 'b', 'cd'])
+  for (const { end } of sent.slice(3)) end()
+  await Promise.all(all.slice(1))
+  sent[2]?.fail(new Error('member'))
+  assert.equal((await failure(all[0] as Promise<string>)).message, 'member')
 })

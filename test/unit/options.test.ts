@@ -34,7 +34,8 @@ test('without options every setting has its default', () => {
       ttl: 86_400,
       createTableIfMissing: false,
       disableTouch: false,
-      touchInterval: 0,
+      touchInterval: undefined,
+      maxLifetime: undefined,
       pruneSessionInterval: 60,
       pruneSessionRandomizedInterval: 0,
       errorLog: 0,
@@ -67,7 +68,7 @@ test('errors go to the console.error of the moment, if nothing else is said', ()
 test('0 and false are values, undefined is "not given"', () => {
   const settings = parseOptions({
     ttl: 0,
-    touchInterval: 0,
+    touchInterval: undefined,
     pruneSessionInterval: false,
     pruneSessionRandomizedInterval: false,
     tableName: undefined,
@@ -111,6 +112,9 @@ test('a wrong value is a TypeError with name, rule, value and type', () => {
     [{ createTableIfMissing: 'yes' }, /true or false, got `yes` \(string\)/],
     [{ disableTouch: 1 }, /got `1` \(number\)/],
     [{ touchInterval: [] }, /got a value of type array/],
+    [{ maxLifetime: 0 }, /`maxLifetime` to be a number of seconds of at least 1, got `0` \(number\)/],
+    [{ maxLifetime: Number.POSITIVE_INFINITY }, /`maxLifetime`/],
+    [{ maxLifetime: false }, /`maxLifetime`/],
     [{ pruneSessionInterval: 0 }, /above 0.*or false for never, got `0` \(number\)/],
     [{ pruneSessionInterval: true }, /`pruneSessionInterval`/],
     [{ pruneSessionInterval: 2e6 }, /`pruneSessionInterval`/],

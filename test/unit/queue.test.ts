@@ -477,16 +477,19 @@ test('an error of a batch is not told to a caller who was not tried without thos
 })
 
 test('a task for all keys that is refused lets later ones wait for earlier writes all the same', async () => {
-  const { queue, sent } = backend({ maxWaiting: { callers: 1, weight: 1000 } })
+  const { queue, sent } = backend({ maxWaiting: { callers: 2, weight: 1000 } })
   const write = queue.submit('a', { verb: 'append' })
+  const reading = queue.submit('b', { verb: 'read' })
   assert.equal((await failure(queue.runExclusive(async () => {}))).message, 'busy')
   await tick()
-  let idle = false
-  const done = queue.settled().then(() => {
-    idle = true
+  sent.find(({ batch }) => batch.keys[0] === 'b')?.end()
+  await reading
+  let looked = false
+  const look = queue.after(async () => {
+    looked = true
   })
   await tick()
-  assert.equal(idle, false)
-  sent[0]?.end()
-  await Promise.all([write, done])
+  assert.equal(looked, false)
+  sent.find(({ batch }) => batch.keys[0] === 'a')?.end()
+  await Promise.all([write, look])
 })

@@ -1,12 +1,14 @@
-// A process that writes the same few sids as the others do, many at once, or prunes, until it is told to
-// stop. Tells how many operations succeeded, and the codes of those that failed.
+// A process that writes the same few sids as the others do, many at once, or prunes: for a while, and until
+// it has done enough, however slow the machine is. Tells the codes of the operations that failed.
 
 import { Store, sessionOf } from '../support/store.ts'
 
 const { url, prune } = JSON.parse(process.argv[2] as string)
 const store = new Store({ conString: url, pruneSessionInterval: false })
-const told = { succeeded: 0, failed: [] as string[] }
-let ended = false
+const enough = prune ? 20 : 400
+const failed: string[] = []
+let succeeded = 0
+let until = 0
 
 const pick = (count: number) => Math.floor(Math.random() * count)
 
@@ -21,23 +23,21 @@ async function write(): Promise<unknown> {
 }
 
 async function work(): Promise<void> {
-  while (!ended) {
+  while (failed.length === 0 && (succeeded < enough || Date.now() < until)) {
     try {
       await (prune ? store.pruneSessions() : write())
-      told.succeeded++
+      succeeded++
     } catch (error) {
-      told.failed.push((error as { code: string }).code)
+      failed.push((error as { code: string }).code)
     }
   }
 }
 
 process.on('message', async (message) => {
   if (message !== 'go') return
-  setTimeout(() => {
-    ended = true
-  }, 4000)
+  until = Date.now() + 1500
   await Promise.all(Array.from({ length: prune ? 1 : 40 }, work))
-  process.send?.(told)
+  process.send?.(failed)
 })
 process.once('disconnect', () => store.close())
 process.send?.('ready')

@@ -29,7 +29,7 @@ while (Date.now() < started + Number(SECONDS) * 1000) {
       ),
     ),
   )
-  await new Promise((resume) => setTimeout(resume, 5))
+  await new Promise((resume) => setTimeout(resume, 20))
 }
 await store.close()
 console.log(`survived ${JSON.stringify({ codes, last, logged })}`)

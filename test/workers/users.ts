@@ -2,24 +2,54 @@
 // would end anybody's. Does what it is asked by messages.
 
 import postgres from 'postgres'
-import { type Load, load } from '../faults/load.ts'
-import { Store } from '../support/store.ts'
+import { type Crowd, type Load, load } from '../faults/load.ts'
+import { watchMachine } from '../support/stall.ts'
+import { Store, sessionOf } from '../support/store.ts'
 
 const { options, instance } = JSON.parse(process.argv[2] as string)
 const sql = instance && postgres(instance.url, { ...instance.options, onnotice() {} })
 const store = new Store({ ...options, ...(sql && { postgres: sql }), errorLog() {} })
 let users: Load | undefined
+const machine = await watchMachine()
+let worstStallMs = 0
+const stalledMs = () => {
+  const ms = machine.stalledMs()
+  worstStallMs = Math.max(worstStallMs, ms)
+  return ms
+}
 
 const asked: Record<string, (...values: any[]) => unknown> = {
-  begin: async (count: number) => {
-    users = await load(store, count)
+  begin: async (crowd: Crowd) => {
+    users = await load(store, crowd)
   },
+  allSucceed,
+  stalledMs,
   recovered: (since) => users?.recovered(since),
   everybody: (times, what) => users?.everybody(times, what),
-  report: () => users?.report,
+  report() {
+    stalledMs()
+    return { ...users?.report, stalledMs: worstStallMs }
+  },
   end: () => users?.end(),
   set: (sid, session) => store.set(sid, session),
   length: () => store.length(),
+}
+
+/** One after the other, so that they are not all in the first batch, and on all lanes. */
+async function allSucceed(count: number): Promise<void> {
+  const all: Promise<Error | undefined>[] = []
+  for (let i = 0; i < count; i++) {
+    const sid = `after-${i}`
+    const work = i % 2 ? store.get(sid) : store.set(sid, sessionOf({ user: 'after' }))
+    all.push(
+      work.then(
+        () => undefined,
+        (error) => error,
+      ),
+    )
+    await new Promise((resume) => setImmediate(resume))
+  }
+  for (const error of await Promise.all(all)) if (error) throw error
 }
 
 process.on('message', async ({ id, ask, values }: { id: number; ask: string; values: unknown[] }) => {

@@ -7,7 +7,7 @@ import { bench, crowd, type Fault, seconds, times } from '../bench.ts'
 export const backendFaults: Fault[] = [
   {
     promise: 'a random backend ended every 100 ms by pg_terminate_backend: no request fails, no save is lost',
-    seconds: { short: 60, long: 120 },
+    seconds: { short: 120, long: 180 },
     run: (long, tls) =>
       bench(tls, async ({ sql, app, during }) => {
         let ended = 0
@@ -28,7 +28,7 @@ export const backendFaults: Fault[] = [
   {
     promise:
       'a backend killed by kill -9, after which the server recovers from a crash: no request fails, no save is lost',
-    seconds: { short: 60, long: 120 },
+    seconds: { short: 120, long: 180 },
     run: (long, tls) =>
       bench(tls, async ({ sql, app, during }) => {
         const count = long ? 4 : 1

@@ -12,7 +12,7 @@ export const diskFaults: Fault[] = [
   {
     promise:
       'a disk that is full: 53100 for what needs room, and reads go on; all is well when there is room again',
-    seconds: { short: 60, long: 90 },
+    seconds: { short: 120, long: 180 },
     missing: noSmallDisk,
     run: (long, tls) =>
       bench(tls, async ({ server, sql, app, during }) => {

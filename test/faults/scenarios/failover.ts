@@ -11,7 +11,7 @@ const stillStandby = async (sql: Sql) =>
 
 export const failovers: Fault[] = (['one address', 'two hosts'] as const).map((way) => ({
   promise: `the primary lost and its standby promoted, ${way}: requests wait for it, no acknowledged save is lost`,
-  seconds: { short: 90, long: 120 },
+  seconds: { short: 120, long: 180 },
   run: (long, tls) =>
     bench(tls, async ({ server, address, standby: follower, app, during }) => {
       const standby = await follower()

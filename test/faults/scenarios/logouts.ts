@@ -8,7 +8,7 @@ import { bench, type Fault, seconds } from '../bench.ts'
 export const logouts: Fault[] = [
   {
     promise: 'logouts of sessions that other processes save, while backends are ended: none comes back',
-    seconds: { short: 60, long: 120 },
+    seconds: { short: 120, long: 180 },
     run: (long, tls) =>
       bench(tls, async ({ server, sql, address }) => {
         const rounds = long ? 10_000 : 1000

@@ -8,7 +8,7 @@ import { bench, crowd, type Fault, seconds } from '../bench.ts'
 export const poolFaults: Fault[] = [
   {
     promise: 'no connection left for the store: its operations wait until there is one',
-    seconds: { short: 60, long: 60 },
+    seconds: { short: 120, long: 180 },
     run: (long, tls) =>
       bench(
         tls,
@@ -33,7 +33,7 @@ export const poolFaults: Fault[] = [
   ...(['prepared statements', 'none prepared'] as const).map(
     (way): Fault => ({
       promise: `PgBouncer in transaction mode, 200 users at once, ${way}: no request fails, no wrong row`,
-      seconds: { short: 60, long: 90 },
+      seconds: { short: 120, long: 180 },
       missing: noPooler,
       run: (long, tls) =>
         bench(tls, async ({ server, certificate, app, during }) => {
@@ -42,8 +42,8 @@ export const poolFaults: Fault[] = [
           const ssl = certificate && { ca: certificate.cert }
           try {
             const users = app({}, { url: pooler.url, options: { prepare, ...(ssl && { ssl }) } })
-            await users.begin(200)
-            const report = await during(users, () => seconds(long ? 20 : 2))
+            await users.begin({ users: 200, pauseMs: 10 })
+            const report = await during(users, () => seconds(long ? 20 : 0.3))
             assert.deepEqual(report.failed, {})
             await users.close()
             return { rounds: pooler.version, report }

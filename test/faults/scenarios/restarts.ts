@@ -7,7 +7,7 @@ export const restarts: Fault[] = [
   ...(['SIGINT', 'SIGQUIT'] as const).map(
     (signal): Fault => ({
       promise: `the server restarted, ${signal === 'SIGINT' ? 'fast' : 'immediate'}: requests wait for it, no save is lost`,
-      seconds: { short: 60, long: 120 },
+      seconds: { short: 120, long: 180 },
       run: (long, tls) =>
         bench(tls, async ({ server, app, during }) => {
           const count = long ? 3 : 1
@@ -30,7 +30,7 @@ export const restarts: Fault[] = [
   ),
   {
     promise: 'a server that is away for longer than the timeout: STORE_TIMEOUT, then all is well again',
-    seconds: { short: 60, long: 90 },
+    seconds: { short: 120, long: 180 },
     run: (long, tls) =>
       bench(tls, async ({ server, app, during }) => {
         const users = app({ timeout: 1 })
@@ -48,7 +48,7 @@ export const restarts: Fault[] = [
   },
   {
     promise: 'a server that is not there when the app starts: requests wait, and the table is created',
-    seconds: { short: 60, long: 60 },
+    seconds: { short: 120, long: 180 },
     run: (long, tls) =>
       bench(tls, async ({ server, sql, app, during }) => {
         await sql`drop table session`

@@ -10,6 +10,7 @@ const options: Options = {
   createTableIfMissing: nothing,
   disableTouch: nothing,
   touchInterval: nothing,
+  maxLifetime: nothing,
   pruneSessionInterval: nothing,
   pruneSessionRandomizedInterval: nothing,
   errorLog: nothing,

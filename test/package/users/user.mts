@@ -1,6 +1,8 @@
 // An ES module app in TypeScript.
 import connectPostgresSimple, {
+  type DestroyEvent,
   type Entry,
+  type ExpireEvent,
   type Options,
   type PostgresStore,
   type Serializer,
@@ -34,6 +36,12 @@ for await (const { sid, session: each, expires } of store.entries() as AsyncIter
   await store.set(sid, each)
   expires.getTime()
 }
+store.on('expire', ({ sid, session: expired }) => console.log(sid.length, expired?.user))
+store.once('destroy', async ({ sid }) => sid?.length)
+store.on('disconnect', () => {})
+store.off('expire', (event: ExpireEvent) => event.session).off('destroy', (event: DestroyEvent) => event.sid)
+// @ts-expect-error after a clear there is no sid
+store.on('destroy', ({ sid }) => sid.length)
 // @ts-expect-error a wrong value is found by the compiler
 ;new (connectPostgresSimple(session))({ ttl: 'a day' })
 

@@ -1,17 +1,16 @@
-// The contract with express-session: one short method per verb, each with a callback or, without one, a
-// promise. Must not know how a session is stored.
+// What the store promises: its public methods with their meaning and their errors. Types and nothing else.
 
-import type { Session, SessionData, Store } from 'express-session'
-import type { Options } from './options.ts'
-import { type Callback, deliver, type Work } from './outcome.ts'
-import type { Entry } from './session/entries.ts'
-import { Sessions } from './sessions.ts'
-import { parseOptions, type Settings } from './settings/settings.ts'
-
-type Request = Parameters<Store['createSession']>[0]
+import type { SessionData, Store } from 'express-session'
+import type { StoreEvents } from '../events.ts'
+import type { Options } from '../options.ts'
+import type { Entry } from '../session/entries.ts'
+import type { Health } from './health.ts'
+import type { Callback } from './outcome.ts'
+import type { Stats } from './stats.ts'
 
 /**
- * Every method returns a promise if it gets no callback. A callback is called exactly once.
+ * `entries`, `createTable`, `health`, `stats` and `close` take no callback. The other methods return a promise if they get none.
+ * A callback is called exactly once.
  *
  * Every method but `close` can fail with:
  *
@@ -29,8 +28,8 @@ type Request = Parameters<Store['createSession']>[0]
 export interface PostgresStore extends Store {
   /**
    * Reads a session, as a new object for every call. If its cookie has an expiry, it is set to the row's.
-   * Resolves with null if the row is absent or has expired. A locked row is read without waiting, as it was
-   * before the other transaction.
+   * Resolves with null if the row is absent or has expired, or if the session is past `maxLifetime`. A locked
+   * row is read without waiting, as it was before the other transaction.
    *
    * Fails with `STORE_SESSION` if the row cannot be read as a session.
    */
@@ -45,8 +44,9 @@ export interface PostgresStore extends Store {
    * be absent because it expired, the session is stored again. Any other object is stored whatever there is.
    * If somebody else has locked the row, the save waits for it until the `timeout`.
    *
-   * Fails with `STORE_SESSION` if the session cannot be turned into text, with `STORE_TTL` if the `ttl`
-   * function returns no number, and with `STORE_CONFLICT` as the option `onConflict` says.
+   * Fails with `STORE_SESSION` if the session cannot be turned into text, or if `maxLifetime` is set and the
+   * `serializer` drops keys, with `STORE_TTL` if the `ttl` function returns no number, and with
+   * `STORE_CONFLICT` as the option `onConflict` says.
    */
   set(sid: string, session: SessionData): Promise<void>
   set(sid: string, session: SessionData, callback: Callback | undefined): void
@@ -54,6 +54,9 @@ export interface PostgresStore extends Store {
   /**
    * Moves the expiry of the row and changes nothing else. A row that is absent or has expired stays so, and
    * that is a success. A locked row is waited for until the `timeout`. Fails with `STORE_TTL` as `set` does.
+   *
+   * With `maxLifetime`, a touch of a session whose row does not say when it was created stores that, too. It
+   * fails with `STORE_SESSION` if the row cannot be read.
    */
   touch(sid: string, session: SessionData): Promise<void>
   touch(sid: string, session: SessionData, callback: Callback | undefined): void
@@ -107,9 +110,42 @@ export interface PostgresStore extends Store {
   entries(): AsyncGenerator<Entry, void, undefined>
 
   /**
+   * - `'expire'`, with `{ sid, session }`: a prune of this store, by its timer or by `pruneSessions`, has
+   *   deleted a session that had expired. `session` is as it was stored, and null if it cannot be read. The
+   *   listener runs in no request's async context. Deleted rows are read only while there is a listener.
+   * - `'destroy'`, with `{ sid }`: a call for the session to be destroyed has succeeded, whether there was a
+   *   row or not. After `clear()` the `sid` is undefined. The listener runs in the context of that call,
+   *   before it is answered.
+   *
+   * Nobody is told of rows that are deleted by SQL or by another store. What a listener throws, or a promise
+   * that it returns rejects with, goes to `errorLog`. `'connect'` and `'disconnect'` are never emitted.
+   * @example
+   * store.on('expire', ({ sid, session }) => removeUploads(session?.uploads))
+   */
+  on<Name extends keyof StoreEvents>(event: Name, listener: (event: StoreEvents[Name]) => unknown): this
+  on(event: string | symbol, listener: (...values: any[]) => void): this
+  /** As `on`, for the next such event only. */
+  once<Name extends keyof StoreEvents>(event: Name, listener: (event: StoreEvents[Name]) => unknown): this
+  once(event: string | symbol, listener: (...values: any[]) => void): this
+
+  /**
    * Creates the table and its index if the table does not exist. Any number of processes can do so at once.
    */
   createTable(): Promise<void>
+
+  /**
+   * Tells whether the store can do its work, for a readiness probe. Resolves within a second whatever the
+   * server does, and never rejects.
+   * @example
+   * app.get('/healthz', async (req, res) => {
+   *   const health = await store.health()
+   *   res.status(health.ok ? 200 : 503).json(health)
+   * })
+   */
+  health(): Promise<Health>
+
+  /** Counts what the store has done since it was made. Asks no server. */
+  stats(): Stats
 
   /**
    * Stops the timer, refuses new operations with `STORE_CLOSED`, waits for those under way, and closes the
@@ -122,86 +158,3 @@ export interface PostgresStore extends Store {
 }
 
 export type PostgresStoreClass = new (options?: Options) => PostgresStore
-
-/** @param Base the `Store` class of express-session, which is known only at run time */
-export function storeClass(Base: new () => Store): PostgresStoreClass {
-  return class PostgresStore extends (Base as new (options: Options) => Store) {
-    readonly #sessions: Sessions
-    readonly #errorLog: Settings['errorLog']
-
-    constructor(options: Options = {}) {
-      super(options)
-      const settings = parseOptions(options)
-      this.#sessions = new Sessions(settings)
-      this.#errorLog = settings.errorLog
-    }
-
-    override get(sid: string, callback?: Callback<SessionData | null>): any {
-      return this.#deliver('get', (...callbacks) => this.#sessions.get(sid, ...callbacks), callback)
-    }
-
-    override set(sid: string, session: SessionData, callback?: Callback): any {
-      return this.#deliver('set', this.#sessions.set(sid, session), callback)
-    }
-
-    override touch(sid: string, session: SessionData, callback?: Callback): any {
-      return this.#deliver('touch', this.#sessions.touch(sid, session), callback)
-    }
-
-    override destroy(sid: string, callback?: Callback): any {
-      return this.#deliver('destroy', this.#sessions.destroy(sid), callback)
-    }
-
-    override all(callback?: Callback<SessionData[]>): any {
-      return this.#deliver('all', this.#sessions.all(), callback)
-    }
-
-    override length(callback?: Callback<number>): any {
-      return this.#deliver('length', this.#sessions.length(), callback)
-    }
-
-    ids(callback?: Callback<string[]>): any {
-      return this.#deliver('ids', this.#sessions.ids(), callback)
-    }
-
-    override clear(callback?: Callback): any {
-      return this.#deliver('clear', this.#sessions.clear(), callback)
-    }
-
-    pruneSessions(callback?: Callback<number>): any {
-      return this.#deliver('pruneSessions', this.#sessions.prune(), callback)
-    }
-
-    entries(): AsyncGenerator<Entry, void, undefined> {
-      return this.#sessions.entries()
-    }
-
-    createTable(): Promise<void> {
-      return this.#sessions.createTable()
-    }
-
-    close(): Promise<void> {
-      return this.#sessions.close()
-    }
-
-    [Symbol.asyncDispose](): Promise<void> {
-      return this.#sessions.close()
-    }
-
-    /**
-     * express-session passes what `get` returned, and continues with the result. Both are the same loaded
-     * session.
-     */
-    override createSession(req: Request, session: SessionData): Session & SessionData {
-      const created = super.createSession(req, session)
-      this.#sessions.carry(session, created)
-      return created
-    }
-
-    #deliver<T>(verb: string, work: Work<T>, callback: Callback<T> | undefined): Promise<T> | undefined {
-      return deliver(work, callback, (error) => {
-        this.#errorLog(`\`${verb}\` failed and nobody was waiting for it`, error)
-      })
-    }
-  }
-}

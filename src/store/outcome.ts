@@ -7,21 +7,32 @@ export type Callback<T = void> = (error: any, result?: T) => void
 /** Work under way: a promise, or a function that starts it and takes a callback for each of its two ends. */
 export type Work<T> = Promise<T> | ((resolve: (result: T) => void, reject: (error: unknown) => void) => void)
 
+export function promiseOf<T>(work: Work<T>): Promise<T> {
+  return typeof work === 'function' ? new Promise(work) : work
+}
+
+/** @param isHeard whether anybody is told of the error */
+type OnFailure = (error: unknown, isHeard: boolean) => void
+
 /**
  * With a callback: calls it on a fresh tick, outside every `try`, so that what it throws is the app's own
- * uncaught exception. Without one: returns a promise. If that rejects and nobody listens to it, as after
- * `req.session.destroy()`, `report` gets the error. An unhandled rejection would end the process.
+ * uncaught exception. Without one: returns a promise. An unhandled rejection would end the process, so
+ * none comes of it where nobody listens, as after `req.session.destroy()`.
+ * @param onFailure gets every error
  */
 export function deliver<T>(
   work: Work<T>,
   callback: Callback<T> | undefined,
-  report: (error: unknown) => void,
+  onFailure: OnFailure,
 ): Promise<T> | undefined {
   const start = typeof work === 'function' ? work : work.then.bind(work)
-  if (typeof callback !== 'function') return Outcome.of(new Promise(start), report)
+  if (typeof callback !== 'function') return Outcome.of(new Promise(start), onFailure)
   start(
     (result) => process.nextTick(callback, null, result),
-    (error) => process.nextTick(callback, error),
+    (error) => {
+      onFailure(error, true)
+      process.nextTick(callback, error)
+    },
   )
   return undefined
 }
@@ -35,10 +46,10 @@ class Outcome<T> extends Promise<T> {
     return Promise
   }
 
-  static of<T>(work: Promise<T>, report: (error: unknown) => void): Promise<T> {
+  static of<T>(work: Promise<T>, onFailure: OnFailure): Promise<T> {
     const outcome = new Outcome<T>((resolve, reject) => work.then(resolve, reject))
     Promise.prototype.then.call(outcome, undefined, (error) => {
-      if (!outcome.#hasListener) report(error)
+      onFailure(error, outcome.#hasListener)
     })
     return outcome
   }

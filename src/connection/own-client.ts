@@ -1,0 +1,102 @@
+// Runs statements on a connection of the store's own, which it opens when needed. Promises that each
+// statement ends by its deadline, and that none is sent on a connection that is known or likely to be lost.
+// Must not know the statements.
+
+import { startTimer, stopTimer } from '../clock.ts'
+import { ConnectionError, type Server } from '../errors.ts'
+import type { Client } from './client.ts'
+import type { DriverOptions } from './instance.ts'
+import { Link } from './link.ts'
+import { type Columns, isStatementError, type Parameters } from './query.ts'
+
+export class OwnClient implements Client {
+  readonly #options: DriverOptions
+  readonly #onOpen: () => void
+  #link: Link | undefined
+  /** Which of the hosts is tried next. */
+  #host = 0
+  /** How many attempts to log in have failed since the last successful one. */
+  #refusals = 0
+  // These two are by the wall clock, which goes on while the process or the machine is suspended.
+  #retireAt = 0
+  #usedAt = 0
+  #idle: NodeJS.Timeout | undefined
+
+  /** @param onOpen is called when it has logged in, each time */
+  constructor(options: DriverOptions, onOpen: () => void) {
+    this.#options = options
+    this.#onOpen = onOpen
+  }
+
+  get server(): Server {
+    const { path, host, port, database } = this.#options
+    return { path, host: host[this.#host] as string, port: port[this.#host] as number, database }
+  }
+
+  // A connection of the store's own is dropped with the statement that was given up.
+  readonly isBusy = false
+
+  get isOpen(): boolean {
+    return this.#link?.wasOpen === true && !this.#link.isOver
+  }
+
+  get isShutOut(): boolean {
+    return this.#refusals >= this.#options.host.length
+  }
+
+  async query(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Columns[]> {
+    stopTimer(this.#idle)
+    // After this long without use, the server or a router in between may have dropped the connection
+    // silently.
+    if (this.#link?.isOver || Date.now() - this.#usedAt > this.#idleMs) this.reset()
+    if (Date.now() > this.#retireAt) await this.end()
+    this.#link ??= this.#openLink()
+    const link = this.#link
+    const { wasOpen } = link
+    try {
+      return await link.query(text, parameters, until, effectUntil)
+    } catch (error) {
+      // After any other error than the server's answer to this statement, the connection cannot be trusted:
+      // the driver (3.4.9) reports the last error of a lost connection as the error of the next statement.
+      if (!isStatementError(error) && link === this.#link) {
+        if (!link.wasOpen) this.#refusals++
+        const mayAskAnother = !link.wasOpen && this.#refusals < this.#options.host.length
+        this.#host = (this.#host + 1) % this.#options.host.length
+        this.reset()
+        if (mayAskAnother) throw new ConnectionError('CONNECTION_CLOSED', 'Another host is asked')
+      }
+      throw error
+    } finally {
+      if (link.wasOpen) this.#refusals = 0
+      if (link.wasOpen && !wasOpen) this.#onOpen()
+      this.#usedAt = Date.now()
+      this.#idle = startTimer(() => void this.end(), this.#idleMs).unref()
+    }
+  }
+
+  reset(): void {
+    this.#link?.giveUp()
+    this.#link = undefined
+  }
+
+  async end(): Promise<void> {
+    const link = this.#link
+    this.#link = undefined
+    stopTimer(this.#idle)
+    await link?.end()
+  }
+
+  get #idleMs(): number {
+    return (this.#options['idle_timeout'] || 60) * 1000
+  }
+
+  /** Gives the driver one host at a time, so that the store knows which server a statement goes to. */
+  #openLink(): Link {
+    const { host, port, max_lifetime: lifetime } = this.#options
+    const seconds = typeof lifetime === 'function' ? lifetime() : lifetime
+    this.#retireAt = seconds ? Date.now() + seconds * 1000 : Number.POSITIVE_INFINITY
+    const i = this.#host
+    // With several hosts the driver (3.4.9) loses the error when none of them answers.
+    return new Link({ ...this.#options, host: host.slice(i, i + 1), port: port.slice(i, i + 1) })
+  }
+}

@@ -1,0 +1,42 @@
+// Tells of the sessions that a prune has deleted. Promises that each is told of, also one that cannot be
+// read, and that nobody waits for a serializer longer than `timeout`. Must not know how rows are deleted.
+
+import type { SessionData } from 'express-session'
+import { inBackground, startTimer, stopTimer } from '../clock.ts'
+import type { Events } from '../events.ts'
+import type { Settings } from '../settings/settings.ts'
+import { removeCreation } from './creation.ts'
+import { parse, unreadable } from './text.ts'
+
+type ExpiredSettings = Pick<Settings, 'serializer' | 'maxLifetime' | 'timeoutMs' | 'errorLog'>
+
+/** @returns a function that tells of rows: of each the sid, and its text, which is null if the column is */
+export function expiredTeller(
+  settings: ExpiredSettings,
+  events: Events,
+): (rows: readonly (readonly [sid: string, text: string | null])[]) => Promise<void> {
+  return async (rows) => {
+    if (rows.length === 0) return
+    const failures: unknown[] = []
+    const tell = async ([sid, text]: readonly [string, string | null]) => {
+      const session = await read(text, settings).catch((error) => void failures.push(error))
+      inBackground(() => events.tell('expire', { sid, session: session ?? null }))
+    }
+    let timer: NodeJS.Timeout | undefined
+    // A serializer of the app may never answer. Then the prune still has to end.
+    const late = new Promise<void>((resolve) => {
+      timer = startTimer(resolve, settings.timeoutMs)
+    })
+    await Promise.race([Promise.all(rows.map(tell)), late])
+    stopTimer(timer)
+    const { length } = failures
+    if (length > 0) settings.errorLog(`Pruned ${length} session(s) that cannot be read`, failures[0])
+  }
+}
+
+async function read(text: string | null, settings: ExpiredSettings): Promise<SessionData> {
+  if (text === null) throw unreadable('the column is null')
+  const session = await parse(text, settings.serializer)
+  if (settings.maxLifetime !== undefined) removeCreation(session)
+  return session
+}

@@ -1,0 +1,145 @@
+// Which operation a save or a touch of a session is, and what is known of its row afterwards. Promises that a
+// save of a loaded session cannot bring back a row that was destroyed. Must not know how operations are sent.
+
+import type { SessionData } from 'express-session'
+import { now } from '../clock.ts'
+import type { Settings } from '../settings/settings.ts'
+import type { Answer } from '../table/answers.ts'
+import type { Operation } from '../table/operations.ts'
+import { replaceOf, storedText } from './conflicts.ts'
+import { thisSecond } from './creation.ts'
+import { expireAt } from './expiry.ts'
+import { beginning, creationOf, encodeWithCreation, withinLifetime } from './lifetime.ts'
+import type { Loaded, LoadedSessions } from './loaded.ts'
+import { logouts } from './logouts.ts'
+import { lookingSave, lookingTouch } from './lookups.ts'
+import { encode } from './text.ts'
+
+// In seconds. By default a session ends so much earlier at most, however long it lives.
+const MAX_DEFAULT_INTERVAL = 60
+
+type SaveSettings = Pick<
+  Settings,
+  'ttl' | 'serializer' | 'onConflict' | 'touchInterval' | 'disableTouch' | 'maxLifetime'
+>
+
+export interface Save {
+  /** A promise only if the serializer is async. */
+  readonly operation: Operation | Promise<Operation>
+  /** To be called when the operation was done. A promise only with `maxLifetime`. */
+  done(answer: Answer): Promise<void> | undefined
+}
+
+interface Touch {
+  readonly operation: Operation
+  /** To be called when the operation was done. */
+  done(): void
+}
+
+export class Saves {
+  readonly #settings: SaveSettings
+  readonly #loaded: LoadedSessions
+  /** Whether saves are compared with what the row holds. Only then are the texts of loaded sessions kept. */
+  readonly #compares: boolean
+
+  constructor(settings: SaveSettings, loaded: LoadedSessions) {
+    this.#settings = settings
+    this.#loaded = loaded
+    this.#compares = settings.onConflict !== 'overwrite'
+  }
+
+  /**
+   * A loaded session only updates its row, so that a destroyed row stays destroyed. Any other is upserted.
+   * @throws StoreError STORE_SESSION or STORE_TTL, or what the `ttl` function throws
+   */
+  save(sid: string, session: SessionData): Save {
+    const settings = this.#settings
+    const fresh = settings.maxLifetime === undefined ? undefined : beginning()
+    const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count, fresh)
+    const created = (loaded?.creation ?? fresh)?.at
+    const expire = withinLifetime(expireAt(session, sid, settings.ttl), created, settings)
+    const canBeMissing = () => !loaded || mayBeMissing(loaded)
+    const mayInsert = canBeMissing()
+    const aliveAt = mayInsert ? 0 : now()
+    let base = ''
+    const operationOf = (sess: string): Operation => {
+      base = sess
+      const save = { sess, expire, aliveAt }
+      if (loaded && this.#compares) return replaceOf(loaded, save, canBeMissing)
+      if (fresh && !loaded?.creation?.isStored) {
+        return lookingSave(mayInsert ? 'insert' : 'replace', save, canBeMissing)
+      }
+      return { verb: mayInsert ? 'upsert' : 'update', ...save }
+    }
+    const text =
+      created === undefined
+        ? encode(session, settings.serializer)
+        : encodeWithCreation(session, created, settings)
+    return {
+      operation: typeof text === 'string' ? operationOf(text) : text.then(operationOf),
+      done: (answer) => {
+        if (!loaded) return undefined
+        loaded.expire = expire
+        const row = this.#compares || fresh ? storedText(answer) : undefined
+        if (this.#compares && row !== undefined) loaded.texts = { base, row }
+        return created === undefined ? undefined : this.#learnCreation(loaded, created, base, row)
+      },
+    }
+  }
+
+  /**
+   * A row that was there already can be older than the session that was stored over it.
+   * @param base the text that was to be stored
+   * @param row the text that was stored, if that is known
+   */
+  async #learnCreation(loaded: Loaded, created: number, base: string, row = base): Promise<void> {
+    loaded.creation = { at: created, isStored: true }
+    const ofRow = row === base ? undefined : await creationOf(row, this.#settings)
+    if (ofRow !== undefined) loaded.creation = { at: ofRow, isStored: true }
+  }
+
+  /**
+   * Undefined if the touch is left out: by `disableTouch`, or because it would move the expiry by too little.
+   * @throws StoreError STORE_TTL, or what the `ttl` function throws
+   */
+  touch(sid: string, session: SessionData): Touch | undefined {
+    const settings = this.#settings
+    const loaded = this.#loaded.of(session, sid)
+    const creation = loaded?.creation
+    // Whether the row has to be read before it is touched, or has to learn when its session was created.
+    const looks = settings.maxLifetime !== undefined && !creation?.isStored
+    if (settings.disableTouch && !(loaded && looks)) return undefined
+    const wanted = settings.disableTouch && loaded ? loaded.expire : expireAt(session, sid, settings.ttl)
+    const expire = withinLifetime(wanted, creation?.at, settings)
+    if (loaded && !looks && this.#isSpared(expire, expire - loaded.expire)) return undefined
+    // A row that was alive when it was loaded can still be touched if it expired during this request.
+    const aliveAt = Math.min(now(), Math.floor(loaded?.expire || Number.POSITIVE_INFINITY))
+    const touch = { verb: 'touch', expire, aliveAt } as const
+    return {
+      operation: looks ? lookingTouch(touch, creation?.at ?? thisSecond(), settings) : touch,
+      done: () => {
+        // A new session whose first save failed stays new, as a touch stores nothing.
+        if (loaded?.expire) loaded.expire = expire
+      },
+    }
+  }
+
+  /**
+   * Whether a touch gains too little to be sent. One that shortens the session is always sent.
+   * @param gained by how many seconds the expiry would move
+   */
+  #isSpared(expire: number, gained: number): boolean {
+    const left = expire - now()
+    const { touchInterval = Math.min(MAX_DEFAULT_INTERVAL, left / 100) } = this.#settings
+    // For a short session fewer touches are left out, so that it does not expire while it is in use.
+    return gained >= 0 && gained < Math.min(touchInterval, left / 10)
+  }
+}
+
+/**
+ * Whether the row can be missing because it expired and was pruned, and not because this process destroyed
+ * it.
+ */
+function mayBeMissing({ sid, expire, logoutCount }: Loaded): boolean {
+  return expire < now() && !logouts.since(logoutCount, sid)
+}

@@ -1,0 +1,66 @@
+// Tells a machine that stands still from work that does. Knows nothing of the work.
+
+import { Worker } from 'node:worker_threads'
+
+const INTERVAL_MS = 20
+/** How often work is done at most. */
+const ATTEMPTS = 3
+
+/** Keeps, in ms, by how much it was woken too late at worst, and when it was woken last. */
+const THREAD = `
+  const { workerData: { shared, intervalMs } } = require('node:worker_threads')
+  const times = new Float64Array(shared)
+  times[1] = Date.now()
+  setInterval(() => {
+    const now = Date.now()
+    times[0] = Math.max(times[0], now - times[1] - intervalMs)
+    times[1] = now
+  }, intervalMs)`
+
+export interface Watch {
+  /** For how long the machine stood still at worst, in ms, since the last time that this was asked. */
+  stalledMs(): number
+  end(): Promise<unknown>
+}
+
+/**
+ * Watches from a thread of its own that only looks at the clock: what blocks the event loop of this process
+ * does not delay it, what takes the processor away does.
+ */
+export async function watchMachine(): Promise<Watch> {
+  const shared = new SharedArrayBuffer(16)
+  const times = new Float64Array(shared)
+  const thread = new Worker(THREAD, { eval: true, workerData: { shared, intervalMs: INTERVAL_MS } })
+  await new Promise((resolve) => thread.once('online', resolve))
+  thread.unref()
+  return {
+    stalledMs() {
+      const [worst = 0, last = 0] = times
+      times[0] = 0
+      return Math.max(worst, last && Date.now() - last - INTERVAL_MS)
+    },
+    end: () => thread.terminate(),
+  }
+}
+
+/**
+ * Does work that has to be done in time. Where it fails while the machine stood still for at least so long,
+ * nothing is known of the work: it is done again, at most twice, and the output says so.
+ * @param stalledMs for how long the machine has stood still since the last time that this was asked
+ */
+export async function againIfStalled<T>(
+  toleratedMs: number,
+  stalledMs: () => number | Promise<number>,
+  work: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    await stalledMs()
+    try {
+      return await work()
+    } catch (error) {
+      const stalled = Math.round(await stalledMs())
+      if (stalled < toleratedMs || attempt === ATTEMPTS) throw error
+      console.log(`Repeated: the machine stood still for ${stalled} ms: ${(error as Error).message}`)
+    }
+  }
+}
