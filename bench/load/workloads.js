@@ -3,14 +3,11 @@
 
 export const LIFETIME_MS = 24 * 60 * 60 * 1000
 
-const inADay = (spreadMs) => new Date(Date.now() + LIFETIME_MS + Math.random() * spreadMs)
 /**
- * Far from the one before, as for a user who comes once in a while: within a second many expiries would be
- * the same, and what is the same is cheaper to write.
+ * Far from the one before, as for a user who comes once in a while: within a second many expiries would be the
+ * same, and what is the same is cheaper to write.
  */
-const nextExpiry = () => inADay(10_000_000)
-/** Up to some 55 seconds from the one before, which no default spares by more than a minute. */
-const expiryWithinAMinute = () => inADay(55_000)
+const nextExpiry = () => new Date(Date.now() + LIFETIME_MS + Math.random() * 10_000_000)
 
 /** A session as express-session has it, whose text is about so many bytes. */
 export function sessionOf(number, bytes) {
@@ -32,16 +29,17 @@ export const call = (store, verb, ...values) =>
 const pick = (count) => Math.floor(Math.random() * count)
 export const sid = (number) => `bench-${number}`
 
-async function get(store, { rows }) {
-  const number = pick(rows)
-  const session = await call(store, 'get', sid(number))
+const get = (store, { rows }) => getOf(store, pick(rows), sid)
+
+async function getOf(store, number, sidOf) {
+  const session = await call(store, 'get', sidOf(number))
   if (session?.number !== number) throw new Error(`asked for ${number}, got ${session?.number}`)
   return session
 }
 
-async function touchWith(store, session, expires) {
+async function touchWith(store, session, expires, sidOf = sid) {
   session.cookie.expires = expires
-  await call(store, 'touch', sid(session.number), session)
+  await call(store, 'touch', sidOf(session.number), session)
 }
 
 /** What the process has loaded, as an app has it in the middle of a request. */
@@ -51,6 +49,12 @@ const created = []
 
 /** Name of the one operation in which a store may spare a touch. */
 export const BACK = 'get+touch, back within a minute'
+/** Rows that no other process touches. */
+const backSid = (number) => `back-${process.pid}-${number}`
+/** When each of these users was here last, by a clock of the user's own. */
+const lastVisits = []
+/** From one request of a user to the next. Some 30 in a minute, as of the users in users.js. */
+const MOST_BETWEEN_VISITS_MS = 4000
 
 /**
  * Each does one operation, and gives false when there is nothing left to do it on.
@@ -64,9 +68,11 @@ export const workloads = {
     await touchWith(store, await get(store, options), nextExpiry())
   },
 
-  /** The same of users who come back within a minute. */
-  async [BACK](store, options) {
-    await touchWith(store, await get(store, options), expiryWithinAMinute())
+  /** The same of users who come back soon: each touch moves the expiry by up to some seconds. */
+  async [BACK](store, { rows }) {
+    const session = await getOf(store, pick(rows), backSid)
+    lastVisits[session.number] += Math.random() * MOST_BETWEEN_VISITS_MS
+    await touchWith(store, session, new Date(lastVisits[session.number] + LIFETIME_MS), backSid)
   },
 
   async touch(store, { rows }) {
@@ -103,17 +109,17 @@ export async function inHundreds(rows, work) {
 export const fill = (store, { rows, bytes }) =>
   inHundreds(rows, (number) => call(store, 'set', sid(number), sessionOf(number, bytes)))
 
-let hasComeBack = false
-
 /** What an operation needs before it can be measured. */
 export const prepare = {
   /** Each user was here a moment ago. */
-  async [BACK](store, { rows }) {
-    if (hasComeBack) return
-    hasComeBack = true
-    await inHundreds(rows, async (number) =>
-      touchWith(store, await call(store, 'get', sid(number)), expiryWithinAMinute()),
-    )
+  async [BACK](store, { rows, bytes }) {
+    if (lastVisits.length > 0) return
+    await inHundreds(rows, async (number) => {
+      lastVisits[number] = Date.now()
+      const session = sessionOf(number, bytes)
+      session.cookie.expires = new Date(lastVisits[number] + LIFETIME_MS)
+      await call(store, 'set', backSid(number), session)
+    })
   },
 
   /**
