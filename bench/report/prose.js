@@ -18,7 +18,7 @@ vacuumed. The log is what a server writes to be durable.`
 
 export const TARGETS = `\
 Throughput as a multiple of that of each rival, and the target in brackets. Every touch is written, unless
-the line says otherwise. A target is for ${PG_SIMPLE}, as pg has it by default. Where
+the line says otherwise: users who come back within a minute send some 30 requests in it. A target is for ${PG_SIMPLE}, as pg has it by default. Where
 another size is faster, the multiple of that one stands beside it.`
 
 export const CHARTS = `\
@@ -41,7 +41,7 @@ leave hardly any of the 100 connections that PostgreSQL takes by default:`
 
 export const HTTP = `\
 Requests per second of Express 5 with express-session and a session of 600 bytes, by route, connections and
-network:`
+network. The store takes part with its defaults, and with every touch written, for which the targets are:`
 
 export const PROCESSES = `\
 get+touch per second of several processes on the same machine, 64 at once in each:`
