@@ -1,38 +1,66 @@
-// `npm run bench`: measures the store beside its rivals and writes results.md and the plots. `-- --quick` takes a small
-// part of the matrix; `-- --only get` those operations whose name matches; `-- --part store` one part, and the others stay
-// as they were measured last; `-- --huge` adds ten million rows.
+// `npm run bench`: measures the store beside its rivals and writes results.md, results.csv and the charts.
+//   --quick         a small part of the matrix, in less than ten minutes
+//   --smoke         only shows that everything works, in two minutes
+//   --part relay    one part, or several; the others stay as they were measured last
+//   --huge          also a table of ten million rows
+//   --report        measures nothing, and writes the page again
+//   --dirty         also where the files are not those of a commit: the page says so
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { httpLevel } from './http-level.js'
-import { limit } from './limit.js'
-import { prune } from './prune.js'
-import { report } from './report.js'
-import { scale } from './scale.js'
-import { startServers } from './servers.js'
-import { soak } from './soak.js'
-import { storeLevel } from './store-level.js'
-import { writes } from './writes.js'
+import { cost } from './parts/cost.js'
+import { http } from './parts/http.js'
+import { limit } from './parts/limit.js'
+import { open } from './parts/open.js'
+import { bestPools, pools } from './parts/pools.js'
+import { processes } from './parts/processes.js'
+import { prune } from './parts/prune.js'
+import { relay } from './parts/relay.js'
+import { rows } from './parts/rows.js'
+import { soak } from './parts/soak.js'
+import { startUp } from './parts/start.js'
+import { store } from './parts/store.js'
+import { plans } from './plan.js'
+import { report } from './report/report.js'
+import { startServers } from './servers/servers.js'
+import { tree } from './tree.js'
 
-const parts = { store: storeLevel, http: httpLevel, scale, writes, prune, limit, soak }
+const parts = { pools, cost, store, relay, open, http, processes, rows, prune, limit, start: startUp, soak }
+const flag = /** @type {const} */ ({ type: 'boolean', default: false })
 const { values } = parseArgs({
   options: {
-    quick: { type: 'boolean', default: false },
-    only: { type: 'string' },
-    huge: { type: 'boolean', default: false },
-    part: { type: 'string', multiple: true, default: Object.keys(parts) },
+    quick: flag,
+    smoke: flag,
+    huge: flag,
+    report: flag,
+    dirty: flag,
+    part: { type: 'string', multiple: true },
   },
 })
-const log = (text) => console.log(`${new Date().toISOString().slice(11, 19)}  ${text}`)
+const unknown = values.part?.find((name) => !Object.hasOwn(parts, name))
+if (unknown) throw new TypeError(`no part is called ${unknown}: there are ${Object.keys(parts).join(', ')}`)
+const { commit, changes } = tree()
+console.log(`commit ${commit}`)
+if (changes && !values.report) {
+  console.log(`with changes:\n${changes}`)
+  if (!values.dirty)
+    throw new Error('Commit the changes first, so that it can be said what was measured, or pass --dirty.')
+}
 
+const length = values.smoke ? 'smoke' : values.quick ? 'quick' : 'full'
+const log = (text) => console.log(`${new Date().toISOString().slice(11, 19)}  ${text}`)
 const file = new URL('results.json', import.meta.url)
 const results = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
-for (const part of values.part) {
+const names = values.report ? [] : (values.part ?? Object.keys(parts))
+// Nearly all others need to know the best size of the pool.
+if (names.length > 0 && !results.pools && !names.includes('pools')) names.unshift('pools')
+for (const name of names) {
   const servers = await startServers()
   try {
-    const measured = await parts[part](servers, { ...values, log })
+    const best = results.pools ? bestPools(results.pools.measured) : {}
+    const measured = await parts[name](servers, { plan: plans[length], pools: best, huge: values.huge, log })
     const date = new Date().toISOString().slice(0, 10)
-    results[part] = { measured, date, quick: values.quick, versions: servers.versions }
+    results[name] = { measured, date, length, commit, isDirty: changes !== '', versions: servers.versions }
     // First as it is: a mistake in the report must not cost the run.
     writeFileSync(file, JSON.stringify(results))
   } finally {

@@ -20,7 +20,8 @@ export function basesOf(repository, tag) {
   return forms && { file: base(forms.file), bytes: base(forms.bytes) }
 }
 
-// Code, which stays as it is; a link or an image; a definition of one; an attribute of HTML.
+// Code, which stays as it is; a link or an image; a definition of one; an attribute of HTML, where srcset
+// has one image only.
 const PARTS = new RegExp(
   [
     /(?<code>^(?<fence>```+|~~~+).*?^\k<fence>|(?<tick>`+)[^`].*?\k<tick>(?!`))/,

@@ -26,7 +26,7 @@ test('every link to a file of the repository, or to a heading in one, leads ther
   const astray: string[] = []
   let followed = 0
   for (const paper of papers) {
-    for (const [, link] of read(paper).matchAll(/\]\((?![a-z]+:)([^)\s]+)/g)) {
+    for (const [, link] of read(paper).matchAll(/(?:\]\(|\b(?:src|srcset|href)=")(?![a-z]+:)([^)\s"]+)/g)) {
       const [path, heading] = (link as string).split('#')
       const file = path ? join(dirname(paper), path) : paper
       followed++

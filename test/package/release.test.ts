@@ -151,7 +151,7 @@ test(
   'makes a tarball whose README has no relative link, and a bill of materials, and says how to publish',
   () => {
     const readme = `${read('README.md')}
-[a](LICENSE#top) ![b](./bench/store.svg) [![c](bench/http.svg)](CHANGELOG.md) [d](#d) \`[e](e.md)\`
+[a](LICENSE#top) ![b](./docs/request.svg) [![c](docs/request.svg)](CHANGELOG.md) [d](#d) \`[e](e.md)\`
 
 \`\`\`md
 [f](f.md)
@@ -176,11 +176,11 @@ test(
     const end = packed.slice(packed.indexOf('[a]('))
     assert.equal(
       end,
-      `[a](${home}/blob/v${version}/LICENSE#top) ![b](${home}/raw/v${version}/bench/store.svg) ` +
-        `[![c](${home}/raw/v${version}/bench/http.svg)](${home}/blob/v${version}/CHANGELOG.md) [d](#d) ` +
+      `[a](${home}/blob/v${version}/LICENSE#top) ![b](${home}/raw/v${version}/docs/request.svg) ` +
+        `[![c](${home}/raw/v${version}/docs/request.svg)](${home}/blob/v${version}/CHANGELOG.md) [d](#d) ` +
         `\`[e](e.md)\`\n\n\`\`\`md\n[f](f.md)\n\`\`\`\n`,
     )
-    assert.doesNotMatch(packed.slice(0, -end.length), /\]\((?!https:|#)/)
+    assert.doesNotMatch(packed.slice(0, -end.length), /(?:\]\(|\b(?:src|srcset|href)=")(?!https:|#)/)
     // But for the README it is what npm takes by itself.
     const [plain] = JSON.parse(run('npm', 'pack', '--json', '--dry-run', '--ignore-scripts'))
     for (const { path } of plain.files) {
