@@ -207,7 +207,7 @@ test('it tells a pooler by a process that is shared, or older than the connectio
 test(
   'it tells a pooler in transaction mode, and one in session mode',
   async () => {
-    for (const mode of ['transaction', 'session']) {
+    for (const mode of ['transaction', 'session'] as const) {
       const pooler = await startPooler(server.url, 3, { key, cert }, mode)
       const url = `${pooler.url}?sslmode=no-verify`
       try {
