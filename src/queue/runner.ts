@@ -72,9 +72,7 @@ export class Runner<Op extends { readonly verb: string }, Answer> {
       const answers = await run({
         keys: batch.map((job) => job.key),
         ops: batch.map((job) => job.op as Op),
-        // A job's callers are in the order in which they came, so its last one waits longest.
-        until: Math.max(...batch.map((job) => job.callers.at(-1)?.until ?? 0)),
-        effectUntil: Math.min(...batch.map((job) => job.callers[0]?.until ?? Number.POSITIVE_INFINITY)),
+        ...deadlinesOf(batch),
         ...how,
       })
       for (const [i, job] of batch.entries()) {
@@ -144,4 +142,19 @@ export class Runner<Op extends { readonly verb: string }, Answer> {
       (error) => this.#results.fail(job, error),
     )
   }
+}
+
+/** A caller that came later can have an earlier deadline: see `Queue.submit`. */
+function deadlinesOf<Op, Answer>(
+  batch: readonly Job<Op, Answer>[],
+): Pick<Batch<Op>, 'until' | 'effectUntil'> {
+  let until = 0
+  let effectUntil = Number.POSITIVE_INFINITY
+  for (const { callers } of batch) {
+    for (const caller of callers) {
+      until = Math.max(until, caller.until)
+      effectUntil = Math.min(effectUntil, caller.until)
+    }
+  }
+  return { until, effectUntil }
 }

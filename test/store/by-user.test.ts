@@ -337,6 +337,23 @@ test('a row that cannot be read as a session is skipped and reported, and still 
   })
 })
 
+test('a serializer that encrypts can leave the id beside what it encrypts', async () => {
+  const serializer = {
+    stringify: ({ passport, ...session }: any) =>
+      JSON.stringify({ passport, sealed: Buffer.from(JSON.stringify(session)).toString('base64') }),
+    parse(text: string) {
+      const { passport, sealed } = JSON.parse(text)
+      return { ...JSON.parse(Buffer.from(sealed, 'base64').toString()), passport }
+    },
+  }
+  await withStore({ ...at, serializer }, async (store) => {
+    await store.set('sealed', sessionOf(of('sealed', { secret: 1 })))
+    const [entry] = (await store.entriesByUser('sealed')) as any[]
+    assert.equal(entry.session.secret, 1)
+    assert.equal(await store.destroyByUser('sealed'), 1)
+  })
+})
+
 test('columns of other types: jsonb, text with rows that are no JSON, sids without case', async () => {
   await db.sql.unsafe(tableSql.replace('json', 'jsonb').replaceAll('session', 'binary'))
   await db.sql.unsafe(tableSql.replace('json', 'text').replaceAll('session', 'plain'))

@@ -559,3 +559,18 @@ test('who waits for a write waits for all that was folded into it, also when tha
   assert.equal(await waiting, true)
   await Promise.all(both)
 })
+
+test('a caller that came later with an earlier deadline ends no one else’s wait, and has no effect after it', async () => {
+  const { queue, sent } = backend()
+  const soonest = performance.now() + 1000
+  const both = [
+    queue.submit('a', { verb: 'append', text: '1' }),
+    queue.submit('a', { verb: 'append', text: '2' }, undefined, soonest),
+  ]
+  await tick()
+  const { until, effectUntil } = sent[0]?.batch ?? { until: 0, effectUntil: 0 }
+  assert.equal(effectUntil, soonest)
+  assert.ok(until > soonest + 2000)
+  sent[0]?.end()
+  assert.deepEqual(await Promise.all(both), ['a', 'a'])
+})

@@ -3,7 +3,10 @@
 import assert from 'node:assert/strict'
 import { checkDestroyOptions, checkUserId, isOfUser, sidsToDestroy } from '../../src/session/user.ts'
 import { names } from '../../src/table/names.ts'
+import type { Table } from '../../src/table/table.ts'
 import { userIndex } from '../../src/table/user-index.ts'
+import { UserRows } from '../../src/table/user-rows.ts'
+import { failure } from '../support/failure.ts'
 import { promises } from '../support/promise.ts'
 
 const test = promises('user')
@@ -77,6 +80,17 @@ test('`except` spares sids, and `keep` counts them among those that are left', (
   assert.equal(destroyed({ except: 'd', keep: 2 }), 'bceold')
   assert.equal(destroyed({ except: ['d', 'e'], keep: 1 }), 'abcold')
   assert.equal(destroyed({ except: ['old', 'nobody'], keep: 9 }), '')
+})
+
+test('a column of text has no index on a server that cannot tell JSON from other text', async () => {
+  const rowsOn = (version: string) => {
+    const table = { query: async () => [['text', version]] } as unknown as Table
+    return new UserRows(table, { tableName: 'session', schemaName: undefined, userIdPath: path })
+  }
+  const { code, message } = await failure(rowsOn('150018').index(0))
+  assert.equal(code, '0A000')
+  assert.match(message, /needs a column "sess" of type json or jsonb, or PostgreSQL 16 or later$/)
+  assert.match((await rowsOn('160000').index(0)).create, /is json then/)
 })
 
 test('the name of the index tells tables and paths apart, and is never so long that PostgreSQL cuts it off', () => {
