@@ -170,8 +170,11 @@ async function notOurs() {
   throw new Error('The server of DATABASE_URL was not started here, so it is not stopped from here')
 }
 
-/** A folder that is in memory on Linux; the usual one where there is none, or not much room in it. */
-function memory() {
+/**
+ * A folder that is in memory on Linux; the usual one where there is none, or not much room in it.
+ * @returns {string}
+ */
+export function memory() {
   try {
     const { bavail, bsize } = statfsSync('/dev/shm')
     return bavail * bsize > 2 ** 31 ? '/dev/shm' : tmpdir()

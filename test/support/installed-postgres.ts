@@ -3,9 +3,8 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../../server/postgres.js'
+import { freePort, memory } from '../../server/postgres.js'
 
 export interface Installed {
   readonly url: string
@@ -21,7 +20,7 @@ export function noPostgres(version: number): string | undefined {
 
 /** @param flags for the `postgres` program */
 export async function startInstalled(version: number, flags: readonly string[]): Promise<Installed> {
-  const folder = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-'))
+  const folder = mkdtempSync(join(memory(), 'connect-postgres-simple-'))
   const data = join(folder, 'data')
   // It refuses to run as root.
   const owner = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {}
