@@ -11,10 +11,10 @@ export const everywhere = {
   title: 'Log out everywhere',
   button: 'Log Kim out everywhere',
   says: html`Kim uses three devices and has lost one of them: connect-pg-simple can end only the session at
-hand, this store ends all sessions of a user in one statement.`,
+hand, the service on this store ends all of them by a statement of its own.`,
   links: [
     codeLink('this try', 'demo/try/everywhere.js', 'async run'),
-    codeLink('this store', 'demo/devices.js', 'export async function'),
+    codeLink('the statement', 'demo/devices.js', 'export async function'),
   ],
 
   /** @param {import('../stage.js').Stage} stage */
