@@ -4,7 +4,6 @@
 import { fileURLToPath } from 'node:url'
 import express from 'express'
 import { codeLink, codePage } from './code.js'
-import { logOutEverywhere } from './devices.js'
 import { trusted } from './html.js'
 import { page } from './page.js'
 import { service } from './service.js'
@@ -26,7 +25,7 @@ export function demoApp(stage) {
   app.use(express.static(fileURLToPath(new URL('public', import.meta.url)), { cacheControl: false }))
 
   for (const [kind, id] of Object.entries(PATHS)) {
-    const everywhere = kind === 'before' ? undefined : (user) => logOutEverywhere(stage.database, user)
+    const everywhere = kind === 'before' ? undefined : (user) => stage.stores[kind].destroyByUser(user)
     app.use(`/${id}`, service({ store: stage.stores[kind], id, everywhere }))
   }
 

@@ -41,6 +41,7 @@ export function openStore(kind, { url, schema, table = 'session' }) {
     errorLog() {},
     // Every touch is sent, as by connect-pg-simple, so that both do the same and a touch is seen.
     touchInterval: 0,
+    userIdPath: ['user'],
     ...(kind === 'merging' && { onConflict: /** @type {'merge'} */ ('merge') }),
   })
   return {

@@ -11,10 +11,10 @@ export const everywhere = {
   title: 'Log out everywhere',
   button: 'Log Kim out everywhere',
   says: html`Kim uses three devices and has lost one of them: connect-pg-simple can end only the session at
-hand, the service on this store ends all of them by a statement of its own.`,
+hand, this store all of them, by <code>destroyByUser</code>.`,
   links: [
     codeLink('this try', 'demo/try/everywhere.js', 'async run'),
-    codeLink('the statement', 'demo/devices.js', 'export async function'),
+    codeLink('this store', 'src/', 'destroyByUser('),
   ],
 
   /** @param {import('../stage.js').Stage} stage */
