@@ -4,7 +4,7 @@
 // what the statements mean.
 
 import { inBackground, monotonicMs, pause } from '../clock.ts'
-import { addressOf, type StoreError, serverInWords, timedOut, withoutData } from '../errors.ts'
+import { addressOf, closed, type StoreError, serverInWords, timedOut, withoutData } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import { isTransient, PROTOCOL_VIOLATION, STATEMENT_LATE } from '../sqlstate.ts'
 import { type BatchMessage, batches, traced } from '../tracing/channels.ts'
@@ -110,6 +110,8 @@ export class Pool {
     const client = this.#takeIdle() ?? (await new Promise<Client>((take) => this.#waiting.push(take)))
     const { server } = client
     try {
+      // The next statement of a prune that was under way would open a connection that nobody closes.
+      if (this.#closed) throw closed()
       if (monotonicMs() >= request.until) throw timedOut()
       const rows = await this.#send(request, number, client)
       if (this.#away) this.#log(`PostgreSQL can be reached again${serverInWords(server)}`, undefined)
@@ -174,7 +176,7 @@ export class Pool {
     for (const client of this.#clients) client.reset()
   }
 
-  /** Closes the store's own connections. No statement may be under way. */
+  /** Closes the store's own connections, and opens no more. */
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all(this.#clients.map((client) => client.end()))

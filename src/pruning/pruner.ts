@@ -48,7 +48,9 @@ export class Pruner {
     if (this.#timer || this.#running !== undefined || this.#stopped || seconds === false) return
     this.#timer = startTimer(
       () => {
-        this.#run(this.#place).catch((error) => this.#settings.errorLog('Failed to prune sessions', error))
+        this.#run(this.#place).catch((error) => {
+          if (!this.#stopped) this.#settings.errorLog('Failed to prune sessions', error)
+        })
       },
       this.#delayMs(seconds * 1000),
     ).unref()

@@ -40,7 +40,7 @@ export class Reader {
       if (creation && Date.now() > end * 1000) return null
       const session = withExpiryOfRow(parsed, end)
       const texts = onConflict === 'overwrite' ? undefined : { base: text, row: text }
-      if (session) this.#loaded.remember(session, sid, end, logoutCount, texts, creation)
+      if (session) this.#loaded.remember(session, sid, Number(expire), logoutCount, texts, creation)
       return session
     }
     const session = parse(text, serializer)
@@ -49,6 +49,7 @@ export class Reader {
 
   /** When a session that it has given out ends, in seconds since 1970. */
   expiryOf(session: SessionData, sid: string): number {
-    return (this.#loaded.of(session, sid) as Loaded).expire
+    const { expire, creation } = this.#loaded.of(session, sid) as Loaded
+    return withinLifetime(expire, creation?.at, this.#settings)
   }
 }

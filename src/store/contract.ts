@@ -9,8 +9,8 @@ import type { Callback } from './outcome.ts'
 import type { Stats } from './stats.ts'
 
 /**
- * `entries`, `createTable`, `health`, `stats` and `close` take no callback. The other methods return a promise if they get none.
- * A callback is called exactly once.
+ * `entries`, `createTable`, `health`, `stats` and `close` take no callback. The other methods return a promise
+ * if they get none. A callback is called exactly once.
  *
  * Every method but `close` can fail with:
  *

@@ -1,5 +1,5 @@
-// Whether the store can do its work now, for a readiness probe. Promises an answer within a second whatever the
-// server does, and never an error. Must not know what the store is used for.
+// Whether the store can do its work now, for a readiness probe. Promises an answer within a second whatever
+// the server does, and never an error. Must not know what the store is used for.
 
 import { monotonicMs, startTimer, stopTimer } from '../clock.ts'
 import type { Connections } from '../connection/pool.ts'

@@ -111,7 +111,8 @@ test(
             failed.map((error) => error.code),
             [isTransient ? 'STORE_TIMEOUT' : code === 'bug' ? '42883' : code],
           )
-          if (isTransient) assert.match(failed[0].message, new RegExp(code))
+          // 2201E: on a slow machine the last attempt can itself come too late.
+          if (isTransient) assert.match(failed[0].message, new RegExp(`${code}|2201E`))
           assert.doesNotMatch(String(failed[0]), /hunter2/)
         })
       const codes = ['40001', '57P01', '53300', '2201E', '25006', '08006', '42P01', '42501', 'bug']

@@ -1,16 +1,20 @@
 // Pruning: what is deleted, by whom, and when.
 
 import assert from 'node:assert/strict'
+import { monotonicMs } from '../../src/clock.ts'
+import { Pool } from '../../src/connection/pool.ts'
 import type { Deletes, Place } from '../../src/pruning/prune.ts'
 import { Pruner } from '../../src/pruning/pruner.ts'
+import { parseOptions } from '../../src/settings/settings.ts'
 import { names } from '../../src/table/names.ts'
 import type { Statement } from '../../src/table/sql.ts'
 import { statements } from '../../src/table/statements.ts'
+import { Counters } from '../../src/tracing/counters.ts'
 import { database, serverMajor, tableSql } from '../support/database.ts'
 import { failure } from '../support/failure.ts'
 import { promises } from '../support/promise.ts'
 import { execute } from '../support/statement.ts'
-import { putRow, Store, withStore } from '../support/store.ts'
+import { backends, putRow, Store, withStore } from '../support/store.ts'
 
 const db = await database('prune')
 await db.sql.unsafe(tableSql)
@@ -564,6 +568,18 @@ test('rows of an inherited table are pruned to the last', async () => {
   } finally {
     await own.drop()
   }
+})
+
+test('what a prune still has to do when the store is closed opens no connection', async () => {
+  const pool = new Pool(parseOptions(at), new Counters())
+  const next = () => {
+    const until = monotonicMs() + 10_000
+    return pool.query({ verb: 'next', text: 'select 1::text', parameters: () => [], until })
+  }
+  assert.deepEqual(await next(), [['1']])
+  await pool.close()
+  assert.equal((await failure(next())).code, 'STORE_CLOSED')
+  assert.deepEqual(await backends(db.sql), [])
 })
 
 test('no connection is left behind', () => db.drop())
