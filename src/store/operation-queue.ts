@@ -66,8 +66,10 @@ export function operationQueue(
           run(batch) {
             counters.batches++
             return table.run(batch).catch((error) => {
-              // A batch that skips held rows has operations whose rows were held before.
-              if (batch.skipsHeld && codeOf(error) === 'STORE_TIMEOUT') throw timedOut(rowLocked())
+              // The operations of a batch that skips held rows, or waits longer for them, have rows that were held
+              // before.
+              const wasHeld = batch.skipsHeld || batch.isPatient
+              if (wasHeld && codeOf(error) === 'STORE_TIMEOUT') throw timedOut(rowLocked())
               throw error
             })
           },
