@@ -54,9 +54,8 @@ export class Jobs<Op, Answer> implements JobResults<Op, Answer> {
     return this.#chains.jobs.filter(({ era }) => era !== undefined)
   }
 
-  /** Resolves when these have ended, with whether any of them had not. */
-  async ended(jobs: readonly Job<Op, Answer>[]): Promise<boolean> {
-    const unfinished = jobs.filter((job) => this.#chains.has(job))
+  /** Resolves when these have ended. */
+  async ended(jobs: readonly Job<Op, Answer>[]): Promise<void> {
     const end = (job: Job<Op, Answer>) =>
       new Promise<void>((resolve) => {
         const { onEnd } = job
@@ -65,8 +64,7 @@ export class Jobs<Op, Answer> implements JobResults<Op, Answer> {
           resolve()
         }
       })
-    await Promise.all(unfinished.map(end))
-    return unfinished.length > 0
+    await Promise.all(jobs.filter((job) => this.#chains.has(job)).map(end))
   }
 
   /** @param era undefined for a read */

@@ -91,8 +91,11 @@ export class Queue<Op, Answer> {
     return this.#jobs.writes
   }
 
-  /** Resolves when these writes have ended, with whether any of them had not. */
-  ended(writes: readonly Job<Op, Answer>[]): Promise<boolean> {
+  /**
+   * Resolves when these writes have ended. Where a later one was folded into one of them, that one has ended as
+   * well.
+   */
+  ended(writes: readonly Job<Op, Answer>[]): Promise<void> {
     return this.#jobs.ended(writes)
   }
 

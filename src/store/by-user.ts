@@ -2,7 +2,8 @@
 // user's sessions, that none of them waits for other users' writes, and that only sessions are given out or
 // destroyed in which the user's id stands. Must not know Express, callbacks or the driver.
 
-import { now } from '../clock.ts'
+import { monotonicMs, now, startTimer, stopTimer } from '../clock.ts'
+import { rowLocked, timedOut } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { Turns } from '../queue/turns.ts'
 import { type Entry, entries } from '../session/entries.ts'
@@ -24,6 +25,14 @@ import type { Table } from '../table/table.ts'
 import type { UserRows } from '../table/user-rows.ts'
 import type { Calls } from './calls.ts'
 import type { OperationQueue } from './operation-queue.ts'
+
+/** Later writes to a locked row join the earlier ones that are waited for, and can have more time than these. */
+function inTime<T>(work: Promise<T>, until: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = startTimer(() => reject(timedOut(rowLocked())), until - monotonicMs())
+    work.then(resolve, reject).finally(() => stopTimer(timer))
+  })
+}
 
 // How many sessions of a user are destroyed at once. There is a limit to how many operations may wait.
 const SIDS_AT_A_TIME = 1000
@@ -126,11 +135,15 @@ export class ByUser {
       return rows.filter(([, text]) => isOfUser(text, this.#settings.userIdPath, id))
     }
     const findAfterwards = async () => {
+      // One that ends during the search may have ended too late for it.
+      const unfinished = new Set(this.#queue.writes)
       const rows = await find()
       const sids = new Set(rows.map(([sid]) => sid))
-      const hadNotEnded = await this.#queue.ended(earlier.filter(({ key }) => sids.has(key)))
-      return hadNotEnded ? find() : rows
+      const unseen = earlier.filter((write) => unfinished.has(write) && sids.has(write.key))
+      if (unseen.length === 0) return rows
+      await this.#queue.ended(unseen)
+      return find()
     }
-    return this.#calls.track(this.#queue.after(findAfterwards, ofUser))
+    return this.#calls.track(inTime(this.#queue.after(findAfterwards, ofUser), until))
   }
 }

@@ -90,6 +90,10 @@ test('logout --sid destroys one session, and says if there was none', async () =
   await db.sql`insert into session values ('broken', '5', now() + '1 day')`
   assert.deepEqual((await run('logout', '--sid', 'broken', '--yes', '--json')).json, { destroyed: 1 })
   assert.ok(!(await sids()).includes('broken'))
+  const nowhere = await run('logout', '--sid', 'bert-0123456789', '--yes', '--table', 'absent')
+  assert.match(nowhere.err, /42P01/)
+  assert.ok(!nowhere.err.includes('bert-0123456789'))
+  assert.notEqual(nowhere.code, 0)
 })
 
 test('logout --all empties the table, and counts those that had not expired', async () => {
