@@ -90,10 +90,22 @@ test('logout --sid destroys one session, and says if there was none', async () =
   await db.sql`insert into session values ('broken', '5', now() + '1 day')`
   assert.deepEqual((await run('logout', '--sid', 'broken', '--yes', '--json')).json, { destroyed: 1 })
   assert.ok(!(await sids()).includes('broken'))
-  const nowhere = await run('logout', '--sid', 'bert-0123456789', '--yes', '--table', 'absent')
-  assert.match(nowhere.err, /42P01/)
-  assert.ok(!nowhere.err.includes('bert-0123456789'))
-  assert.notEqual(nowhere.code, 0)
+})
+
+test('logout --sid says when the role may not look, and shows no sid in full', async () => {
+  await table()
+  await db.sql`create role blind_${db.sql.unsafe(String(process.pid))} login password 'blind'`
+  try {
+    const url = new URL(db.url)
+    Object.assign(url, { username: `blind_${process.pid}`, password: 'blind' })
+    const { code, err } = await cli(['logout', '--url', url.href, '--sid', 'bert-0123456789', '--yes'])
+    assert.match(err, /42501|permission denied/)
+    assert.ok(!err.includes('bert-0123456789'))
+    assert.notEqual(code, 0)
+    assert.ok((await sids()).includes('bert-0123456789'))
+  } finally {
+    await db.sql`drop role blind_${db.sql.unsafe(String(process.pid))}`
+  }
 })
 
 test('logout --all empties the table, and counts those that had not expired', async () => {
