@@ -37,6 +37,10 @@ function inTime<T>(work: Promise<T>, until: number): Promise<T> {
 // How many sessions of a user are destroyed at once. There is a limit to how many operations may wait.
 const SIDS_AT_A_TIME = 1000
 
+type Write = OperationQueue['writes'][number]
+/** Whether what a caller of this write asked for has to be waited for. */
+type Concerns = (caller: Write['callers'][number], write: Write) => boolean
+
 type UserSettings = Pick<Settings, 'userIdPath' | 'errorLog' | 'max'>
 
 export class ByUser {
@@ -127,23 +131,38 @@ export class ByUser {
    * the whole table do, would let one locked row hold up every user.
    */
   #rows(id: string, aliveAt: number, until: number): Promise<Row[]> {
-    const earlier = this.#queue.writes
+    const earlier = new Set(this.#queue.writes.flatMap(({ callers }) => callers))
+    // What a caller asked for counts also where another one's operation was folded over it: that one can fail.
     // The operation of a write with an async serializer is not known yet.
-    const ofUser = earlier.filter(({ op }) => !op || ('sess' in op && mayHoldId(op.sess, id)))
+    const mayMakeOfUser: Concerns = (caller, { op }) =>
+      earlier.has(caller) &&
+      [op, caller.op].some((each) => !each || ('sess' in each && mayHoldId(each.sess, id)))
     const find = async () => {
       const rows = await this.#turns.run(() => this.#userRows.find(id, aliveAt, until))
       return rows.filter(([, text]) => isOfUser(text, this.#settings.userIdPath, id))
     }
     const findAfterwards = async () => {
+      await this.#ended(mayMakeOfUser)
       // One that ends during the search may have ended too late for it.
-      const unfinished = new Set(this.#queue.writes)
+      const unfinished = this.#writes((caller) => earlier.has(caller)).map(({ key }) => key)
       const rows = await find()
       const sids = new Set(rows.map(([sid]) => sid))
-      const unseen = earlier.filter((write) => unfinished.has(write) && sids.has(write.key))
-      if (unseen.length === 0) return rows
-      await this.#queue.ended(unseen)
+      if (!unfinished.some((sid) => sids.has(sid))) return rows
+      await this.#ended((caller, { key }) => earlier.has(caller) && sids.has(key))
       return find()
     }
-    return this.#calls.track(inTime(this.#queue.after(findAfterwards, ofUser), until))
+    const searching = this.#queue.after(findAfterwards, this.#writes(mayMakeOfUser))
+    return this.#calls.track(inTime(searching, until))
+  }
+
+  #writes(concerns: Concerns): Write[] {
+    return this.#queue.writes.filter((write) => write.callers.some((caller) => concerns(caller, write)))
+  }
+
+  /** Waits also where the queue goes on with a caller's operation in another job. */
+  async #ended(concerns: Concerns): Promise<void> {
+    for (let writes = this.#writes(concerns); writes.length > 0; writes = this.#writes(concerns)) {
+      await this.#queue.ended(writes)
+    }
   }
 }

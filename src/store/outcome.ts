@@ -33,8 +33,8 @@ export function deliver<T>(
   start(
     (result) => nextTick(callback, null, result),
     (error) => {
-      onFailure(error, true)
       nextTick(callback, error)
+      onFailure(error, true)
     },
   )
   return undefined

@@ -8,7 +8,7 @@ import type { Counters } from '../tracing/counters.ts'
 export interface Stats {
   /** Calls of the methods, by name. */
   operations: Record<string, number>
-  /** Calls that failed, by the code of their error; `other` if it has none. */
+  /** Calls that failed, by the code of their error; `other` for what a function of yours throws. */
   errors: Record<string, number>
   /** How many of them failed with `STORE_TIMEOUT`. */
   timeouts: number

@@ -1,10 +1,12 @@
 // What the store has counted since it was made. Must not know who asks.
 
+import { StoreError } from '../errors.ts'
+
 export class Counters {
   /** Calls, by the name of the method. */
   readonly operations: Record<string, number> = {}
   /** Calls that failed, by the code of their error. */
-  readonly errors: Record<string, number> = {}
+  readonly errors: Record<string, number> = Object.create(null)
   /** Batches, each of which is one statement for several sids. */
   batches = 0
   /** Attempts to run a statement, of batches and all others. */
@@ -22,7 +24,8 @@ export class Counters {
   }
 
   failed(error: unknown): void {
-    const code = String(Object(error).code ?? 'other')
+    // Whatever a function of the app's own throws is one kind: its codes may be endless, or no text.
+    const code = error instanceof StoreError ? error.code : 'other'
     this.errors[code] = (this.errors[code] ?? 0) + 1
   }
 }

@@ -207,6 +207,27 @@ test('what was issued before on a user’s sessions is seen, whatever it was', a
   }
 })
 
+test('a save over which one was folded that fails is seen as well', async () => {
+  const own = await database('by_user_folded')
+  try {
+    await own.sql.unsafe(tableSql)
+    await own.sql`alter table session add check (sess->>'bad' is null)`
+    await withStore({ conString: own.url, userIdPath: ['user'] }, async (store) => {
+      for (let round = 0; round < 10; round++) {
+        const sid = `folded-${round}`
+        const good = store.set(sid, sessionOf({ user: 'ann' }))
+        const bad = failure(store.set(sid, sessionOf({ bad: 1 })))
+        assert.equal(await store.destroyByUser('ann'), 1)
+        await good
+        assert.equal(((await bad) as { code: string }).code, '23514')
+        assert.equal((await own.sql`select from session`).length, 0)
+      }
+    })
+  } finally {
+    await own.drop()
+  }
+})
+
 test('a locked row of somebody else delays nobody, and one of the user is waited for', () =>
   withStore(at, async (store) => {
     await putRows('locked', { 'locked-1': 100, 'locked-2': 200 })

@@ -154,6 +154,19 @@ test('stats count failed calls by code, time-outs and retries, whoever waits for
   await store.close()
 })
 
+test('what a ttl function throws reaches the caller as it is, and is counted as one kind, whatever its code', async () => {
+  const mine = Object.assign(new Error('mine'), { code: Object.create(null) })
+  const ttl = () => {
+    throw mine
+  }
+  await withStore({ ...at, ttl }, async (store) => {
+    assert.equal(await new Promise((resolve) => store.set('a', endless(), resolve)), mine)
+    mine.code = 'MINE'
+    assert.equal(await failure(store.set('a', endless())), mine)
+    assert.deepEqual(store.stats().errors, { other: 2 })
+  })
+})
+
 test('what stats has returned does not change any more', () =>
   withStore(at, async (store) => {
     const before = store.stats()
