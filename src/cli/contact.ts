@@ -13,6 +13,7 @@ import { type Names, names } from '../table/names.ts'
 import { Table } from '../table/table.ts'
 import { Counters } from '../tracing/counters.ts'
 import type { FlagValues } from './command.ts'
+import { UsageError } from './usage.ts'
 
 // A wrong host or port should not keep anybody waiting for as long as a statement may take.
 const CONTACT_MS = 5000
@@ -36,7 +37,7 @@ export function settingsOf(values: FlagValues, isAdmin = false): Settings {
     ...(conString !== undefined && { conString: conString as string }),
     tableName: values['table'] as string | undefined,
     schemaName: values['schema'] as string | undefined,
-    userIdPath: (values['user-path'] as string | undefined)?.split('.'),
+    userIdPath: pathOf(values['user-path'] as string | undefined),
     timeout: STATEMENT_SECONDS,
     pruneSessionInterval: false,
     max: 1,
@@ -82,6 +83,13 @@ export async function withSessions<T>(
   } finally {
     await sessions.close()
   }
+}
+
+/** @throws UsageError for an empty part: a variable that is not set would look like a user without sessions */
+function pathOf(text: string | undefined): string[] | undefined {
+  const path = text?.split('.')
+  if (path?.includes('')) throw new UsageError('Expected --user-path to be names with dots between them')
+  return path
 }
 
 /** Enough of a sid to tell it from others, and not enough to use it. */

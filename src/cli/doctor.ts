@@ -1,6 +1,8 @@
 // The command `doctor`: shows what is found, and runs the repairs that are safe, after asking. Promises to
 // change nothing without `--fix`. Must not know the checks.
 
+import type { Pool } from '../connection/pool.ts'
+import { StoreError } from '../errors.ts'
 import { ask } from './ask.ts'
 import type { Command, ExitCode, FlagValues } from './command.ts'
 import { settingsOf, withContact } from './contact.ts'
@@ -67,7 +69,8 @@ const plain = ({ code, severity, expected, found, meaning, fix }: Finding): Find
 
 /** @returns whether anything was run */
 async function repair(findings: readonly Repairable[], values: FlagValues, screen: Screen): Promise<boolean> {
-  const statements = findings.filter(({ isSafe }) => isSafe).flatMap((finding) => finding.statements)
+  const safe = findings.filter(({ isSafe }) => isSafe)
+  const statements = safe.flatMap((finding) => finding.statements)
   if (statements.length === 0) {
     screen.remark('There is nothing that can be repaired without a decision of yours.')
     return false
@@ -76,14 +79,24 @@ async function repair(findings: readonly Repairable[], values: FlagValues, scree
   const question = statements.length === 1 ? 'Run this statement?' : 'Run these statements?'
   if (!(await screen.confirm(question, values['yes'] === true))) return false
   await withContact(settingsOf(values, true), async ({ pool }) => {
-    for (const statement of statements) {
-      if (screen.stop.aborted) return
-      screen.progress(`Running: ${statement}`)
-      await ask(pool, statement, [], REPAIR_MS)
-    }
+    for (const finding of safe) if (!screen.stop.aborted) await repairOne(pool, finding, screen)
     screen.endProgress()
   })
   return true
+}
+
+/** One that fails keeps no other from being repaired. It is found again afterwards. */
+async function repairOne(pool: Pool, { code, statements }: Repairable, screen: Screen): Promise<void> {
+  for (const statement of statements) {
+    screen.progress(`Running: ${statement}`)
+    try {
+      await ask(pool, statement, [], REPAIR_MS)
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error
+      screen.endProgress()
+      return screen.remark(`The repair of ${code} failed: ${error.message}`)
+    }
+  }
 }
 
 function show(findings: readonly Finding[], screen: Screen): void {

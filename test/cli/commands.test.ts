@@ -220,6 +220,19 @@ test('prune says if rows stay, and if another prunes', async () => {
   })
 })
 
+test('stats measures sessions whose text the server cannot decode, as the stores save them', async () => {
+  await run('init')
+  await db.sql`insert into session values ('escaped', ${String.raw`{"cookie":{},"\u0000":"\ud800"}`}::text::json,
+    now() + interval '1 day')`
+  try {
+    const { code, json } = await run('stats', '--json')
+    assert.equal(code, 0)
+    assert.ok(json.keys.length > 0)
+  } finally {
+    await db.sql`delete from session where sid = 'escaped'`
+  }
+})
+
 test('stats counts sessions, measures them, and says what they take', async () => {
   await table()
   await expire(3)
@@ -329,10 +342,10 @@ test('doctor shows each finding with what was expected, what it means, and the r
   const { out } = await run('doctor')
   await db.sql`drop table visit`
   assert.match(out, /^warning {2}referenced\n {2}expected {2}foreign keys/m)
-  assert.match(out, /^ {2}found {5}visit_sid_fkey of visit: FOREIGN KEY/m)
+  assert.match(out, /^ {2}found {5}visit_sid_fkey of public\.visit: FOREIGN KEY/m)
   assert.match(
     out,
-    /^ {2}repair {4}alter table visit drop constraint visit_sid_fkey;\n {12}alter table visit add/m,
+    /^ {2}repair {4}alter table public\.visit drop constraint visit_sid_fkey;\n {12}alter table public\.visit add/m,
   )
   assert.ok(out.split('\n').every((line) => line.length <= 80 || line.includes('alter table')))
 })

@@ -129,7 +129,7 @@ export const faults: readonly Fault[] = [
       '-- fails\ncreate unique index concurrently broken on session (sid)',
       `delete from session`,
     ],
-    fix: /drop index concurrently broken/,
+    fix: /drop index concurrently public\.broken/,
   },
   {
     code: 'expire-index-missing',
@@ -141,7 +141,7 @@ export const faults: readonly Fault[] = [
     code: 'expire-index-invalid',
     what: 'an index on the expiry whose building did not end',
     make: [`update pg_index set indisvalid = false where indexrelid = '"IDX_session_expire"'::regclass`],
-    fix: /drop index concurrently "IDX_session_expire"/,
+    fix: /drop index concurrently public\."IDX_session_expire"/,
   },
   {
     code: 'expire-index-kind',
@@ -209,7 +209,7 @@ export const faults: readonly Fault[] = [
     code: 'table-inherited',
     what: 'a table with heirs',
     make: ['create table heir () inherits (session)'],
-    fix: /alter table heir no inherit/,
+    fix: /alter table public\.heir no inherit/,
   },
   {
     code: 'table-inherited',

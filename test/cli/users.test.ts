@@ -170,6 +170,69 @@ test('init --user-index creates the index, also on a table that is there, and pr
   assert.deepEqual(again, indexes)
 })
 
+test('a path with an empty part is refused, and nobody counts as logged out', async () => {
+  await table()
+  for (const path of ['', 'a..b', '.user']) {
+    const { code, out } = await run('logout', '--user', 'anna', '--user-path', path, '--yes')
+    assert.deepEqual([code, out], [2, ''], path)
+  }
+  assert.equal((await sids()).length, 4)
+})
+
+test('a repair under another role is of the table that the doctor found, whatever search_path that role has', async () => {
+  await table()
+  const role = `owner_${process.pid}`
+  await db.sql.unsafe(`
+    create role ${role} login password 'owner'; create schema authorization ${role};
+    create table ${role}.session (like session including all);
+    alter table ${role}.session owner to ${role};
+    drop index if exists ${role}.session_expire_idx`)
+  try {
+    const url = new URL(db.url)
+    Object.assign(url, { username: role, password: 'owner' })
+    const doctor = (...flags: string[]) =>
+      cli(['doctor', '--url', url.href, '--admin-url', db.url, '--user-index', ...flags])
+    await doctor('--fix', '--yes')
+    const { json } = await doctor('--json')
+    const codes = json.findings.map(({ code }: { code: string }) => code)
+    assert.ok(!codes.includes('user-index-missing') && !codes.includes('expire-index-missing'), codes.join())
+    const mine = await db.sql`
+      select schemaname, count(*)::int from pg_indexes where tablename = 'session' group by 1 order by 1`
+    assert.deepEqual(
+      mine.map(({ schemaname, count }) => [schemaname, count]),
+      [
+        [role, 3],
+        ['public', 2],
+      ],
+    )
+  } finally {
+    await db.sql.unsafe(`drop owned by ${role} cascade; drop role ${role}`)
+  }
+})
+
+test('a repair that fails is told, and keeps no other from being done', async () => {
+  await db.sql`drop table if exists session`
+  await db.sql`create table session (sid varchar not null, sess json not null, expire timestamp(6) not null)`
+  await db.sql`insert into session select 'twice', '{"cookie":{}}', now() + interval '1 day' from generate_series(1, 2)`
+  const { code, err, json } = await run('doctor', '--fix', '--yes', '--json')
+  assert.match(err, /The repair of sid-unique-missing failed: .*23505/)
+  const codes = json.findings.map((finding: { code: string }) => finding.code)
+  assert.equal(code, 1)
+  assert.ok(codes.includes('sid-unique-invalid') && !codes.includes('expire-index-missing'), codes.join())
+})
+
+test('on a partitioned table no repair that would make writers wait is run by itself', async () => {
+  await db.sql`drop table if exists session`
+  await db.sql.unsafe(`
+    create table session (sid varchar primary key, sess json not null, expire timestamp(6) not null)
+      partition by hash (sid);
+    create table session_0 partition of session for values with (modulus 1, remainder 0)`)
+  await run('doctor', '--fix', '--yes', '--user-index')
+  const { json } = await run('doctor', '--json', '--user-index')
+  const codes = json.findings.map(({ code }: { code: string }) => code)
+  assert.ok(codes.includes('expire-index-missing') && codes.includes('user-index-missing'), codes.join())
+})
+
 /** The doctor's findings on the index. */
 async function findings(...flags: string[]): Promise<any[]> {
   const { json } = await run('doctor', '--json', ...flags)

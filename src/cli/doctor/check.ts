@@ -37,6 +37,8 @@ export interface Subject {
   readonly facts: Facts
   /** Quoted for SQL, with the schema in which the table was found. */
   readonly table: string
+  /** That schema, not quoted. Empty if there is no such table. */
+  readonly schema: string
   /** The name that the store gives the index on `expire`, quoted. */
   readonly index: string
   /** Of pg_class. */
@@ -63,7 +65,7 @@ export interface Check {
   readonly meaning: Said<string>
   readonly fix: (row: Columns, subject: Subject) => readonly string[]
   /** Whether the repair blocks nobody and loses nothing, so that `--fix` runs it. */
-  readonly isSafe?: true
+  readonly isSafe?: (subject: Subject) => boolean
 }
 
 /** A finding with its statements one by one. */
@@ -97,7 +99,7 @@ export function findingOf(check: Check, row: Columns, subject: Subject): Repaira
     meaning: said(check.meaning),
     fix: fixOf(statements),
     statements,
-    isSafe: check.isSafe === true,
+    isSafe: check.isSafe?.(subject) === true,
   }
 }
 

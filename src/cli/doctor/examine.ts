@@ -61,6 +61,7 @@ async function subjectOf(pool: Pool, settings: Settings, wanted: Wanted): Promis
   return {
     facts: { ...sought, oid: oid ?? '' },
     table: foundIn ? names(name, foundIn).table : table,
+    schema: foundIn ?? '',
     index,
     kind: kind ?? '',
     role: quoted(String(role)),

@@ -13,11 +13,13 @@ const indexesOn = (column: string, oid: string) => `
   select i.indisvalid as is_valid, m.amname = 'btree' and i.indpred is null as is_whole,
     i.indisunique and i.indimmediate and i.indpred is null and i.indexprs is null
       and coalesce((pg_catalog.to_json(i) ->> 'indnkeyatts')::int, i.indnatts) = 1 as is_key,
-    i.indexrelid::regclass::text as name,
+    -- With the schema: a repair can run under another role, with another search_path.
+    pg_catalog.format('%I.%I', n.nspname, c.relname) as name,
     pg_catalog.format('%s using %s%s', i.indexrelid::regclass, m.amname,
       case when i.indpred is not null then ' for some of the rows' end) as definition
   from pg_catalog.pg_index i
   join pg_catalog.pg_class c on c.oid = i.indexrelid
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   join pg_catalog.pg_am m on m.oid = c.relam
   join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
   where i.indrelid = ${oid}::oid and a.attname = '${column}'`
@@ -57,6 +59,9 @@ const uniqueSid = (subject: Subject): string =>
 const onExpire = (subject: Subject, name = ''): string =>
   `create index${concurrently(subject)}${name && ` ${name}`} on ${subject.table} ("expire")`
 
+// On a partitioned table an index is built while everybody who writes waits.
+const isSafe = (subject: Subject): boolean => concurrently(subject) !== ''
+
 const drop = ([name]: Columns, subject: Subject): string => `drop index${concurrently(subject)} ${name}`
 
 export const indexChecks: readonly Check[] = [
@@ -70,7 +75,7 @@ export const indexChecks: readonly Check[] = [
       'Neither store can save a new session: `on conflict` fails with 42P10. If rows share a sid, the ' +
       'index cannot be built before all but one of them are deleted.',
     fix: (_, subject) => [uniqueSid(subject)],
-    isSafe: true,
+    isSafe,
   },
   {
     code: 'sid-unique-invalid',
@@ -82,7 +87,7 @@ export const indexChecks: readonly Check[] = [
       'Neither store can save a new session: `on conflict` fails with 42P10. Rows may share a sid. They ' +
       'have to be deleted first, or the index fails again.',
     fix: (row, subject) => [drop(row, subject), uniqueSid(subject)],
-    isSafe: true,
+    isSafe,
   },
   {
     code: 'expire-index-missing',
@@ -94,7 +99,7 @@ export const indexChecks: readonly Check[] = [
       'Every prune reads the whole table: once in a minute with this store, once in a quarter of an hour ' +
       'in each process with connect-pg-simple.',
     fix: (_, subject) => [onExpire(subject, subject.index)],
-    isSafe: true,
+    isSafe,
   },
   {
     code: 'expire-index-invalid',
@@ -105,7 +110,7 @@ export const indexChecks: readonly Check[] = [
     meaning:
       'Every prune of either store reads the whole table, and every write keeps the index up for nothing.',
     fix: (row, subject) => [drop(row, subject), onExpire(subject, subject.index)],
-    isSafe: true,
+    isSafe,
   },
   {
     code: 'expire-index-kind',
@@ -122,6 +127,6 @@ export const indexChecks: readonly Check[] = [
     meaning:
       'A prune of either store can use no index of this kind, or not for all rows: it reads the whole table.',
     fix: (_, subject) => [onExpire(subject)],
-    isSafe: true,
+    isSafe,
   },
 ]

@@ -3,6 +3,12 @@
 import { type Check, nothing, type Question, question } from './check.ts'
 
 /** Asks about the row of pg_class. */
+/** With the schema: a repair can run under another role, with another search_path. */
+const nameOf = (oid: string): string => `(
+        select pg_catalog.format('%I.%I', n.nspname, other.relname)
+        from pg_catalog.pg_class other join pg_catalog.pg_namespace n on n.oid = other.relnamespace
+        where other.oid = ${oid})`
+
 const relation = (columns: string, condition: string): Question =>
   question(
     ['oid'],
@@ -58,7 +64,7 @@ export const relationChecks: readonly Check[] = [
     question: question(
       ['oid'],
       ($) => `
-      select i.inhrelid::regclass::text
+      select ${nameOf('i.inhrelid')}
       from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhparent
       where c.oid = ${$.oid}::oid and c.relkind = 'r'
       union all
@@ -130,7 +136,7 @@ export const relationChecks: readonly Check[] = [
     question: question(
       ['oid'],
       ($) => `
-      select k.conrelid::regclass::text, pg_catalog.quote_ident(k.conname),
+      select ${nameOf('k.conrelid')}, pg_catalog.quote_ident(k.conname),
         pg_catalog.pg_get_constraintdef(k.oid),
         pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid),
           '( ON DELETE RESTRICT)?( DEFERRABLE.*| NOT VALID.*)?$', ' ON DELETE CASCADE\\2')

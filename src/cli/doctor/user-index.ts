@@ -3,7 +3,7 @@
 import { monotonicMs } from '../../clock.ts'
 import { Table } from '../../table/table.ts'
 import { UserRows } from '../../table/user-rows.ts'
-import { question, type Repairable } from './check.ts'
+import { concurrently, question, type Repairable } from './check.ts'
 import { ask, type Probe, repairable } from './probe.ts'
 
 /** Indexes of the table that are named as those on user ids are: table, then a digest of the path. */
@@ -15,6 +15,9 @@ const OTHERS = question(
   where i.indrelid = ${$.oid}::oid and c.relname ~ '^IDX_.*_user_[0-9a-f]{8}$'`,
 )
 
+// Of pg_class: a table, and a partitioned one. A view can have no index.
+const TABLES = ['r', 'p']
+
 const SEARCH =
   '`entriesByUser`, `idsByUser` and `destroyByUser`, and the commands `sessions` and `logout`, read the whole ' +
   'table. connect-pg-simple has nothing like them.'
@@ -22,7 +25,11 @@ const SEARCH =
 export const userIndexProbe: Probe = {
   codes: ['user-index-missing', 'user-index-invalid', 'user-index-path'],
   async look({ pool, settings, subject }) {
-    const index = await new UserRows(new Table(settings, pool), settings).index(monotonicMs() + 10_000)
+    if (!TABLES.includes(subject.kind)) return []
+    // With the schema in which the table was found: a repair can run under another role, with another search_path.
+    const here = { ...settings, schemaName: subject.schema }
+    const index = await new UserRows(new Table(here, pool), here).index(monotonicMs() + 10_000)
+    const create = concurrently(subject) ? index.createConcurrently : index.create
     const [[state] = []] = await ask(pool, index.look)
     if (state === 'valid') return []
     const path = settings.userIdPath.join('.')
@@ -31,17 +38,17 @@ export const userIndexProbe: Probe = {
       expected: `an index on user ids at ${path}: ${index.name}`,
     } as const
     const found = (code: string, text: string, meaning: string, fix: string): Repairable => {
-      return repairable({ code, ...common, found: text, meaning }, [fix], true)
+      return repairable({ code, ...common, found: text, meaning }, [fix], concurrently(subject) !== '')
     }
     if (state === 'invalid') {
       const meaning = `Its building did not end. ${SEARCH} Every save keeps it up for nothing.`
       return [found('user-index-invalid', 'it is invalid', meaning, index.rebuild)]
     }
     const [[others] = []] = await ask(pool, OTHERS.text, [subject.facts.oid])
-    if (!others) return [found('user-index-missing', 'none', SEARCH, index.createConcurrently)]
+    if (!others) return [found('user-index-missing', 'none', SEARCH, create)]
     const meaning =
       `${SEARCH} An index serves the path that it was made for only: give the path by --user-path, or drop ` +
       'the other one if no service has its `userIdPath`.'
-    return [found('user-index-path', `for another path: ${others}`, meaning, index.createConcurrently)]
+    return [found('user-index-path', `for another path: ${others}`, meaning, create)]
   },
 }

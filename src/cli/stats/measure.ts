@@ -105,7 +105,9 @@ const sizesOf = (sampled: string) => `
 const keysOf = (sampled: string) => `
   select k.key, sum(pg_catalog.octet_length(k.value::text))::text
   from (
-    select case pg_catalog.json_typeof(s.sess::json) when 'object' then s.sess::json end as sess
+    -- Without escapes: the server refuses to decode some that both stores can save, such as that of NUL.
+    select case pg_catalog.json_typeof(s.sess::json) when 'object'
+      then pg_catalog.replace(s.sess::text, '\\u', '/u')::json end as sess
     from ${sampled}
   ) as s
   cross join lateral pg_catalog.json_each(s.sess) as k
