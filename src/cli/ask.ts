@@ -1,4 +1,5 @@
-// Sends a question of the command line's own, for which the store has no statement. Must not know any of them.
+// Sends a question of the command line's own, for which the store has no statement. Must not know any of
+// them.
 
 import { monotonicMs } from '../clock.ts'
 import type { Pool } from '../connection/pool.ts'

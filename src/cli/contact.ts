@@ -1,5 +1,6 @@
-// Opens the connection that the flags lead to, and the table or its sessions on it. Promises that a server which cannot be
-// reached is an error within seconds, and that everything is closed afterwards. Must not know the commands.
+// Opens the connection that the flags lead to, and the table or its sessions on it. Promises that a server
+// which cannot be reached is an error within seconds, and that everything is closed afterwards. Must not know
+// the commands.
 
 import { EventEmitter } from 'node:events'
 import { monotonicMs } from '../clock.ts'
@@ -85,7 +86,9 @@ export async function withSessions<T>(
   }
 }
 
-/** @throws UsageError for an empty part: a variable that is not set would look like a user without sessions */
+/**
+ * @throws UsageError for an empty part: a variable that is not set would look like a user without sessions
+ */
 function pathOf(text: string | undefined): string[] | undefined {
   const path = text?.split('.')
   if (path?.includes('')) throw new UsageError('Expected --user-path to be names with dots between them')

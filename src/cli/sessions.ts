@@ -1,5 +1,5 @@
-// The command `sessions`: lists the sessions of a user. Promises to show no sid in full unless it is asked to.
-// Must not know how they are found.
+// The command `sessions`: lists the sessions of a user. Promises to show no sid in full unless it is asked
+// to. Must not know how they are found.
 
 import type { Entry } from '../session/entries.ts'
 import type { Command } from './command.ts'

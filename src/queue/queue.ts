@@ -92,8 +92,8 @@ export class Queue<Op, Answer> {
   }
 
   /**
-   * Resolves when these writes have ended. Where a later one was folded into one of them, that one has ended as
-   * well.
+   * Resolves when these writes have ended. Where a later one was folded into one of them, that one has ended
+   * as well.
    */
   ended(writes: readonly Job<Op, Answer>[]): Promise<void> {
     return this.#jobs.ended(writes)

@@ -26,7 +26,9 @@ import type { UserRows } from '../table/user-rows.ts'
 import type { Calls } from './calls.ts'
 import type { OperationQueue } from './operation-queue.ts'
 
-/** Later writes to a locked row join the earlier ones that are waited for, and can have more time than these. */
+/**
+ * Later writes to a locked row join the earlier ones that are waited for, and can have more time than these.
+ */
 function inTime<T>(work: Promise<T>, until: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = startTimer(() => reject(timedOut(rowLocked())), until - monotonicMs())
@@ -132,8 +134,8 @@ export class ByUser {
    */
   #rows(id: string, aliveAt: number, until: number): Promise<Row[]> {
     const earlier = new Set(this.#queue.writes.flatMap(({ callers }) => callers))
-    // What a caller asked for counts also where another one's operation was folded over it: that one can fail.
-    // The operation of a write with an async serializer is not known yet.
+    // What a caller asked for counts also where another one's operation was folded over it: that one can
+    // fail. The operation of a write with an async serializer is not known yet.
     const mayMakeOfUser: Concerns = (caller, { op }) =>
       earlier.has(caller) &&
       [op, caller.op].some((each) => !each || ('sess' in each && mayHoldId(each.sess, id)))

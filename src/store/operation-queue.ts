@@ -66,8 +66,8 @@ export function operationQueue(
           run(batch) {
             counters.batches++
             return table.run(batch).catch((error) => {
-              // The operations of a batch that skips held rows, or waits longer for them, have rows that were held
-              // before.
+              // The operations of a batch that skips held rows, or waits longer for them, have rows that were
+              // held before.
               const wasHeld = batch.skipsHeld || batch.isPatient
               if (wasHeld && codeOf(error) === 'STORE_TIMEOUT') throw timedOut(rowLocked())
               throw error

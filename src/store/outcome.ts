@@ -1,7 +1,8 @@
 // How the outcome of an operation reaches its caller: by a callback, called exactly once, or by a promise.
 // Must not know operations.
 
-// Taken when the module loads: the fake timers of Jest (30.5) replace that of the tests, and no callback came.
+// Taken when the module loads: the fake timers of Jest (30.5) replace that of the tests, and no callback
+// came.
 const { nextTick } = process
 
 /** `error` is null on success. */

@@ -14,8 +14,8 @@ export interface Names {
 }
 
 /**
- * The schema and the table as they are in the catalogue; no schema if the `search_path` decides. A dot is part
- * of a name. `a"."b` without a schema is connect-pg-simple's old way to name one.
+ * The schema and the table as they are in the catalogue; no schema if the `search_path` decides. A dot is
+ * part of a name. `a"."b` without a schema is connect-pg-simple's old way to name one.
  */
 export function partsOf(
   tableName: string,

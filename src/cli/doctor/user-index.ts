@@ -26,7 +26,8 @@ export const userIndexProbe: Probe = {
   codes: ['user-index-missing', 'user-index-invalid', 'user-index-path'],
   async look({ pool, settings, subject }) {
     if (!TABLES.includes(subject.kind)) return []
-    // With the schema in which the table was found: a repair can run under another role, with another search_path.
+    // With the schema in which the table was found: a repair can run under another role, with another
+    // search_path.
     const here = { ...settings, schemaName: subject.schema }
     const index = await new UserRows(new Table(here, pool), here).index(monotonicMs() + 10_000)
     const create = concurrently(subject) ? index.createConcurrently : index.create
