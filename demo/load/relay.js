@@ -5,6 +5,8 @@
 import { connect, createServer } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
 
+parentPort.once('message', () => process.exit())
+
 const { url, delayMs } = workerData
 const target = new URL(url)
 

@@ -5,6 +5,8 @@ import { listen } from '../listen.js'
 import { service } from '../service.js'
 import { openStore } from '../stores.js'
 
+parentPort.once('message', () => process.exit())
+
 const COUNTERS_MS = 500
 const { kind, where } = workerData
 const { store, counters } = openStore(kind, where)
