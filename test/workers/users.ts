@@ -64,5 +64,6 @@ process.once('disconnect', async () => {
   await users?.end()
   await store.close()
   await sql?.end()
+  await machine.end()
 })
 process.send?.('ready')
