@@ -3,6 +3,7 @@
 import type { SessionData } from 'express-session'
 import { StoreError } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
+import { isoText } from './iso-text.ts'
 
 // The last second that a Date can represent. PostgreSQL's timestamps reach further, so it accepts all of
 // them.
@@ -54,9 +55,8 @@ export function withExpiryOfRow(session: SessionData, expire: number): SessionDa
   // The row's expiry is the cookie's, rounded up to a second. No touch has moved it, and the cookie has the
   // milliseconds.
   if (Math.ceil(cookieMs / 1000) === expire) return cookieMs > Date.now() ? session : null
-  const expires = new Date(expire * 1000)
   // `infinity` in the column is no valid Date. The value is a string, as in JSON; express-session makes a
   // Date of it.
-  if (!Number.isNaN(expires.getTime())) cookie.expires = expires.toISOString() as unknown as Date
+  if (!Number.isNaN(new Date(expire * 1000).getTime())) cookie.expires = isoText(expire) as unknown as Date
   return session
 }
