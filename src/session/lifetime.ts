@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { SessionData } from 'express-session'
 import type { Settings } from '../settings/settings.ts'
 import type { Replace } from '../table/operations.ts'
+import type { Row } from '../table/row.ts'
 import { creationIn, removeCreation, statedCreation, thisSecond, withCreation } from './creation.ts'
 import { encode, parse, unserializable } from './text.ts'
 
@@ -82,6 +83,13 @@ export async function creationOf(
   } catch {
     return undefined
   }
+}
+
+/** When the session of a row ends, in seconds since 1970. */
+export async function endOf([, text, expire]: Row, settings: LifetimeSettings): Promise<number> {
+  // Without a longest lifetime nothing has to be parsed.
+  const created = settings.maxLifetime === undefined ? undefined : await creationOf(String(text), settings)
+  return withinLifetime(Number(expire), created, settings)
 }
 
 /**

@@ -24,6 +24,8 @@ type SaveSettings = Pick<
 >
 
 export interface Save {
+  /** Whether no row of the session is known. */
+  readonly isNew: boolean
   /** A promise only if the serializer is async. */
   readonly operation: Operation | Promise<Operation>
   /** To be called when the operation was done. A promise only with `maxLifetime`. */
@@ -76,6 +78,7 @@ export class Saves {
         ? encode(session, settings.serializer)
         : encodeWithCreation(session, created, settings)
     return {
+      isNew: !loaded?.expire,
       operation: typeof text === 'string' ? operationOf(text) : text.then(operationOf),
       done: (answer) => {
         if (!loaded) return undefined

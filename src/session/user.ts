@@ -1,6 +1,7 @@
 // The user's id in a session, and which of a user's sessions a call of `destroyByUser` is about. Pure
-// functions: must not know tables or statements.
+// functions: must not know statements.
 
+import type { Row } from '../table/row.ts'
 import { checkSid } from './sid.ts'
 
 /** A user's id. Ids are compared as text: 42 and '42' are one user. */
@@ -11,6 +12,19 @@ export interface DestroyByUserOptions {
   except?: string | readonly string[] | undefined
   /** How many sessions are left: those of `except`, then those that expire last. @default 0 */
   keep?: number | undefined
+}
+
+/** A row in which the user's id stands. */
+export interface UserRow {
+  readonly sid: string
+  readonly row: Row
+  /** When the session ends, in seconds since 1970. */
+  readonly end: number
+}
+
+/** `maxLifetime` can end a session before its row expires. Those that end together stay in their order. */
+export function lastToEndFirst(rows: readonly UserRow[]): UserRow[] {
+  return [...rows].sort((one, other) => (one.end === other.end ? 0 : other.end - one.end))
 }
 
 /** The id as text. @throws TypeError for anything but a non-empty string, a finite number or a bigint */

@@ -1,12 +1,12 @@
 // The calls that concern the sessions of one user. Promises that each sees what was issued before it on the
-// user's sessions, that none of them waits for other users' writes, and that only sessions are given out or
-// destroyed in which the user's id stands. Must not know Express, callbacks or the driver.
+// user's sessions, and that only sessions are given out or destroyed in which the user's id stands. Must not
+// know Express, callbacks or the driver.
 
-import { monotonicMs, now, startTimer, stopTimer } from '../clock.ts'
-import { rowLocked, timedOut } from '../errors.ts'
+import { now } from '../clock.ts'
 import type { Events } from '../events.ts'
 import { Turns } from '../queue/turns.ts'
 import { type Entry, entries } from '../session/entries.ts'
+import { endOf } from '../session/lifetime.ts'
 import { logouts } from '../session/logouts.ts'
 import type { Reader } from '../session/reader.ts'
 import {
@@ -14,36 +14,23 @@ import {
   checkUserId,
   type DestroyByUserOptions,
   isOfUser,
-  mayHoldId,
+  lastToEndFirst,
   type Spared,
   sidsToDestroy,
   type UserId,
+  type UserRow,
 } from '../session/user.ts'
 import type { Settings } from '../settings/settings.ts'
-import type { Row } from '../table/row.ts'
 import type { Table } from '../table/table.ts'
 import type { UserRows } from '../table/user-rows.ts'
 import type { Calls } from './calls.ts'
 import type { OperationQueue } from './operation-queue.ts'
-
-/**
- * Later writes to a locked row join the earlier ones that are waited for, and can have more time than these.
- */
-function inTime<T>(work: Promise<T>, until: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = startTimer(() => reject(timedOut(rowLocked())), until - monotonicMs())
-    work.then(resolve, reject).finally(() => stopTimer(timer))
-  })
-}
+import { UserSearch } from './user-search.ts'
 
 // How many sessions of a user are destroyed at once. There is a limit to how many operations may wait.
 const SIDS_AT_A_TIME = 1000
 
-type Write = OperationQueue['writes'][number]
-/** Whether what a caller of this write asked for has to be waited for. */
-type Concerns = (caller: Write['callers'][number], write: Write) => boolean
-
-type UserSettings = Pick<Settings, 'userIdPath' | 'errorLog' | 'max'>
+type UserSettings = Pick<Settings, 'userIdPath' | 'serializer' | 'maxLifetime' | 'errorLog' | 'max'>
 
 export class ByUser {
   readonly #table: Table
@@ -55,6 +42,7 @@ export class ByUser {
   readonly #settings: UserSettings
   /** Without an index a search takes long. Connections have to be left for everything else. */
   readonly #turns: Turns
+  readonly #underWay = new Set<UserSearch>()
 
   constructor(
     table: Table,
@@ -75,96 +63,104 @@ export class ByUser {
     this.#turns = new Turns(Math.max(1, settings.max >> 1))
   }
 
-  async entries(userId: UserId): Promise<Entry[]> {
-    const id = this.#admit(userId)
-    const { errorLog } = this.#settings
-    const rowsAfter = () => this.#rows(id, now(), this.#table.deadline())
-    const all: Entry[] = []
-    // One page without a limit.
-    const source = { limit: Number.POSITIVE_INFINITY, rowsAfter, reader: this.#reader, errorLog }
-    for await (const entry of entries(source)) all.push(entry)
-    return all
+  /** To be told of each new session that is about to be stored. */
+  stored(sid: string): void {
+    for (const search of this.#underWay) search.stored(sid)
   }
 
-  async ids(userId: UserId): Promise<string[]> {
-    const id = this.#admit(userId)
-    const rows = await this.#rows(id, now(), this.#table.deadline())
-    return rows.map(([sid]) => sid)
+  entries(userId: UserId): Promise<Entry[]> {
+    return this.#search(userId, now(), async (search) => {
+      const { errorLog } = this.#settings
+      const rowsAfter = async () => (await search.rest()).map(({ row }) => row)
+      const all: Entry[] = []
+      // One page without a limit.
+      const source = { limit: Number.POSITIVE_INFINITY, rowsAfter, reader: this.#reader, errorLog }
+      for await (const entry of entries(source)) all.push(entry)
+      return all
+    })
+  }
+
+  ids(userId: UserId): Promise<string[]> {
+    return this.#search(userId, now(), async (search) => {
+      const rows = await search.rest()
+      return rows.filter(isAlive).map(({ sid }) => sid)
+    })
   }
 
   async destroy(userId: UserId, options: DestroyByUserOptions = {}): Promise<number> {
     const spared = checkDestroyOptions(options)
-    const id = this.#admit(userId)
-    return this.#calls.track(this.#destroy(id, spared, this.#table.deadline()))
+    // Rows that have expired are destroyed as well: a request that loaded one before could store it again.
+    return this.#search(userId, 0, (search, until) => this.#destroy(search, spared, until))
   }
 
-  async #destroy(id: string, spared: Spared, until: number): Promise<number> {
-    // Rows that have expired are destroyed as well: a request that loaded one before could store it again.
-    const rows = await this.#rows(id, 0, until)
-    const alive = new Set(rows.filter(([, , expire]) => Number(expire) >= now()).map(([sid]) => sid))
-    const sids = sidsToDestroy(
-      rows.map(([sid]) => sid),
-      alive,
-      spared,
-    )
+  async #destroy(search: UserSearch, spared: Spared, until: number): Promise<number> {
+    const destroying: Promise<void>[] = []
+    let count = 0
+    const destroy = (rows: readonly UserRow[]) => {
+      const earlier = rows.filter(({ sid }) => !search.isLater(sid))
+      const alive = new Set(earlier.filter(isAlive).map(({ sid }) => sid))
+      const sids = sidsToDestroy(
+        earlier.map(({ sid }) => sid),
+        alive,
+        spared,
+      )
+      count += sids.filter((sid) => alive.has(sid)).length
+      const work = this.#destroyAll(sids, until)
+      // It may fail while the others are still looked for.
+      work.catch(() => {})
+      destroying.push(work)
+    }
+    try {
+      // `keep` chooses among all of them, so it has to wait until all are known.
+      if (spared.keep === 0) destroy(await search.present())
+      destroy(await search.rest())
+    } finally {
+      await Promise.allSettled(destroying)
+    }
+    await Promise.all(destroying)
+    return count
+  }
+
+  /** Throws the first failure, after every session had its chance. */
+  async #destroyAll(sids: readonly string[], until: number): Promise<void> {
     const destroy = async (sid: string) => {
       logouts.add(sid)
       await this.#queue.submit(sid, { verb: 'destroy' }, undefined, until)
       this.#events.tell('destroy', { sid })
     }
+    const results: PromiseSettledResult<void>[] = []
     for (let i = 0; i < sids.length; i += SIDS_AT_A_TIME) {
-      const results = await Promise.allSettled(sids.slice(i, i + SIDS_AT_A_TIME).map(destroy))
-      // The first one is thrown after the others had their chance.
-      for (const result of results) if (result.status === 'rejected') throw result.reason
+      results.push(...(await Promise.allSettled(sids.slice(i, i + SIDS_AT_A_TIME).map(destroy))))
     }
-    return sids.filter((sid) => alive.has(sid)).length
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
-  /** @throws TypeError, or StoreError STORE_CLOSED */
-  #admit(userId: UserId): string {
+  /** @throws TypeError, or StoreError STORE_CLOSED or STORE_BUSY */
+  async #search<T>(
+    userId: UserId,
+    aliveAt: number,
+    work: (search: UserSearch, until: number) => Promise<T>,
+  ): Promise<T> {
     const id = checkUserId(userId)
     this.#calls.start()
-    return id
+    const until = this.#table.deadline()
+    const { userIdPath } = this.#settings
+    const find = () => this.#turns.run(() => this.#find(id, aliveAt, until))
+    const search = new UserSearch(this.#queue, { id, userIdPath, until, find })
+    this.#underWay.add(search)
+    // It waits itself for those writes that concern it.
+    const result = this.#queue.after(() => work(search, until), [])
+    return this.#calls.track(result.finally(() => this.#underWay.delete(search)))
   }
 
-  /**
-   * The rows of a user, as the writes that were issued before leave them. Waits for the writes that may make
-   * a row the user's, and then for all on the rows that were found. To wait for all writes, as the calls for
-   * the whole table do, would let one locked row hold up every user.
-   */
-  #rows(id: string, aliveAt: number, until: number): Promise<Row[]> {
-    const earlier = new Set(this.#queue.writes.flatMap(({ callers }) => callers))
-    // What a caller asked for counts also where another one's operation was folded over it: that one can
-    // fail. The operation of a write with an async serializer is not known yet.
-    const mayMakeOfUser: Concerns = (caller, { op }) =>
-      earlier.has(caller) &&
-      [op, caller.op].some((each) => !each || ('sess' in each && mayHoldId(each.sess, id)))
-    const find = async () => {
-      const rows = await this.#turns.run(() => this.#userRows.find(id, aliveAt, until))
-      return rows.filter(([, text]) => isOfUser(text, this.#settings.userIdPath, id))
-    }
-    const findAfterwards = async () => {
-      await this.#ended(mayMakeOfUser)
-      // One that ends during the search may have ended too late for it.
-      const unfinished = this.#writes((caller) => earlier.has(caller)).map(({ key }) => key)
-      const rows = await find()
-      const sids = new Set(rows.map(([sid]) => sid))
-      if (!unfinished.some((sid) => sids.has(sid))) return rows
-      await this.#ended((caller, { key }) => earlier.has(caller) && sids.has(key))
-      return find()
-    }
-    const searching = this.#queue.after(findAfterwards, this.#writes(mayMakeOfUser))
-    return this.#calls.track(inTime(searching, until))
+  async #find(id: string, aliveAt: number, until: number): Promise<UserRow[]> {
+    const rows = await this.#userRows.find(id, aliveAt, until)
+    const own = rows.filter(([, text]) => isOfUser(text, this.#settings.userIdPath, id))
+    const withEnd = own.map(async (row) => ({ sid: row[0], row, end: await endOf(row, this.#settings) }))
+    return lastToEndFirst(await Promise.all(withEnd))
   }
+}
 
-  #writes(concerns: Concerns): Write[] {
-    return this.#queue.writes.filter((write) => write.callers.some((caller) => concerns(caller, write)))
-  }
-
-  /** Waits also where the queue goes on with a caller's operation in another job. */
-  async #ended(concerns: Concerns): Promise<void> {
-    for (let writes = this.#writes(concerns); writes.length > 0; writes = this.#writes(concerns)) {
-      await this.#queue.ended(writes)
-    }
-  }
+function isAlive({ end }: UserRow): boolean {
+  return end >= now()
 }

@@ -107,6 +107,7 @@ export class Sessions {
   async set(sid: string, session: SessionData, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
     const save = this.#saves.save(sid, session)
+    if (save.isNew) this.byUser.stored(sid)
     const answer = await this.#queue.submit(sid, save.operation, trace?.sent)
     if (!answer) trace?.absent()
     const learning = save.done(answer)
