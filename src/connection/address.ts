@@ -139,7 +139,9 @@ function fromKeys(keys: Keys): Address {
   for (const key of SENT) {
     // Timeouts are read as node-postgres reads them: whole milliseconds, ignoring a unit behind the number.
     const value = key.endsWith('timeout') ? Number.parseInt(keys[key], 10) : keys[key]
-    if (value) options.connection[key] = value
+    // As text, because the driver (3.4.9) does not send the number 0, which means no limit. node-postgres sends
+    // the text '0' as well, but no number.
+    if (keys[key] && !Number.isNaN(value)) options.connection[key] = String(value)
   }
   return options
 }

@@ -60,7 +60,9 @@ export class Saves {
     const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count, fresh)
     const created = (loaded?.creation ?? fresh)?.at
     const expire = withinLifetime(expireAt(session, sid, settings.ttl), created, settings)
-    const canBeMissing = () => !loaded || mayBeMissing(loaded)
+    // A row that has ended by `maxLifetime` before it is there would be pruned, and told of, a second time.
+    const isOver = () => created !== undefined && expire < now()
+    const canBeMissing = () => !loaded || (mayBeMissing(loaded) && !isOver())
     const mayInsert = canBeMissing()
     const aliveAt = mayInsert ? 0 : now()
     let base = ''
@@ -111,7 +113,8 @@ export class Saves {
     const creation = loaded?.creation
     // Whether the row has to be read before it is touched, or has to learn when its session was created.
     const looks = settings.maxLifetime !== undefined && !creation?.isStored
-    if (settings.disableTouch && !(loaded && looks)) return undefined
+    // A new session, whose expiry is not known before its first save has ended, has nothing to learn.
+    if (settings.disableTouch && !(loaded?.expire && looks)) return undefined
     const wanted = settings.disableTouch && loaded ? loaded.expire : expireAt(session, sid, settings.ttl)
     const expire = withinLifetime(wanted, creation?.at, settings)
     if (loaded && !looks && this.#isSpared(expire, expire - loaded.expire)) return undefined

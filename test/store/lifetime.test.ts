@@ -550,4 +550,23 @@ test('jsonb and text columns keep it as well', async () => {
   }
 })
 
+test('a new session that is saved and touched at once has its whole time, also with `disableTouch`', () =>
+  withStore({ ...at, disableTouch: true }, async (store) => {
+    const session = store.createSession({ sessionID: 'at-once' } as any, sessionOf({ user: 'ann' }))
+    await Promise.all([store.set('at-once', session), store.touch('at-once', session)])
+    near((await row(db.sql, 'at-once')).inSeconds, 600)
+  }))
+
+test('a session that ended while its request went on is not stored again when its row is gone', () =>
+  withStore(at, async (store) => {
+    await putOld('over', 3000, 600)
+    const session = (await store.get('over')) as SessionData
+    await later(700, async () => {
+      assert.equal(await store.get('over'), null)
+      await db.sql`delete from session where sid = 'over'`
+      await store.set('over', Object.assign(session, sessionOf({ saved: true }, 86_400)))
+    })
+    assert.equal(await row(db.sql, 'over'), undefined)
+  }))
+
 test('no connection is left behind', () => db.drop())

@@ -263,4 +263,37 @@ test('an index that cannot be built is an error that says why', async () => {
   })
 })
 
+test('a statement_timeout of the role cuts the build off with its own code, and one of the connection comes before it', async () => {
+  await db.sql.unsafe(`drop index if exists "${indexName}"`)
+  const setting = (what: string) =>
+    db.sql.unsafe(
+      `do $$ begin execute format('alter role current_user in database %I ${what}', current_database()); end $$`,
+    )
+  await setting(`set statement_timeout = ''300ms''`)
+  try {
+    await withStore({ conString: db.url }, async (store) => {
+      assert.equal((await failure(store.createUserIndex())).code, '57014')
+    })
+    const conString = `${db.url}?statement_timeout=0&lock_timeout=0`
+    await withStore({ conString }, (store) => store.createUserIndex())
+    assert.deepEqual(await indexes(), ALL)
+  } finally {
+    await setting('reset statement_timeout')
+  }
+})
+
+test('a partitioned table is refused with the code of PostgreSQL, and an index that is there is used', async () => {
+  await db.sql.unsafe(`
+    create table parted (sid varchar primary key, sess json not null, expire timestamp(6) not null) partition by hash (sid);
+    create table parted_0 partition of parted for values with (modulus 2, remainder 0);
+    create table parted_1 partition of parted for values with (modulus 2, remainder 1)`)
+  await withStore({ conString: db.url, tableName: 'parted' }, async (store) => {
+    assert.equal((await failure(store.createUserIndex())).code, '0A000')
+    await db.sql.unsafe(userIndex(names('parted', undefined), path).create)
+    await store.createUserIndex()
+    await store.set('parted', sessionOf({ passport: { user: 'parted' } }))
+    assert.deepEqual(await store.idsByUser('parted'), ['parted'])
+  })
+})
+
 test('no connection is left behind', () => db.drop())

@@ -137,6 +137,7 @@ test('a URL that pg-connection-string has parsed means what it means to node-pos
     'postgres://ann:hush@db.example/shop?uselibpqcompat=true&sslmode=require',
     'postgres://ann:hush@db.example/shop?ssl=true',
     'postgres://ann:hush@db.example/shop?ssl=no-verify',
+    'postgres://ann@db.example?statement_timeout=0',
     'postgres://ann@db.example',
     'postgres://ann:hush@/shop?host=/var/run/postgresql',
     'socket://ann:hush@/var/run/postgresql?db=shop&encoding=utf8',
@@ -163,7 +164,8 @@ test('a URL that pg-connection-string has parsed means what it means to node-pos
       const { application_name: name, options: flags, statement_timeout: timeout } = ours.connection
       assert.equal(name, theirs.application_name ?? 'connect-postgres-simple')
       assert.equal(flags, theirs.options)
-      assert.equal(timeout, Number.parseInt(theirs.statement_timeout, 10) || undefined)
+      const sent = Number.parseInt(theirs.statement_timeout, 10)
+      assert.equal(timeout, Number.isNaN(sent) ? undefined : String(sent))
     }
   }
   const unheardOf = parse('postgres://ann@h/d?of_tomorrow=1')
@@ -287,7 +289,7 @@ test('conObject’s keys become those of postgres.js', () => {
       idle_timeout: 2,
       max_lifetime: 60,
       keep_alive: 0,
-      connection: { statement_timeout: 5000, application_name: 'fallback' },
+      connection: { statement_timeout: '5000', application_name: 'fallback' },
     },
   )
   assert.equal(parseOptions({ conObject: { max: 7 } }).max, 7)
