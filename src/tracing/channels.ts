@@ -88,6 +88,11 @@ interface Traced<Message, T> {
 
 const withoutMessage = (error: unknown): Error => (error instanceof StoreError ? error : new Error())
 
+/** Adds to a message. A listener may have frozen it, which must not fail the call that it is about. */
+export function amend<Message extends object>(message: Message, additions: Partial<Message>): void {
+  for (const [name, value] of Object.entries(additions)) Reflect.set(message, name, value)
+}
+
 /** Does the work, and tells those who listen when it starts, and when and how it ends. */
 export function traced<Message extends object, T>(
   to: Channel<Message & Ended>,
@@ -106,7 +111,7 @@ export function traced<Message extends object, T>(
     } catch (error) {
       throw tellable(error)
     } finally {
-      message.durationMs = monotonicMs() - began
+      amend<Ended>(message, { durationMs: monotonicMs() - began })
     }
   }
   to.tracePromise(tell, message).catch(() => {})

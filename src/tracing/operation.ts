@@ -2,7 +2,7 @@
 // methods do.
 
 import { monotonicMs } from '../clock.ts'
-import { type OperationMessage, operations, traced } from './channels.ts'
+import { amend, type OperationMessage, operations, traced } from './channels.ts'
 import { pseudonym } from './pseudonym.ts'
 
 /** What the rooms below tell of an operation. */
@@ -29,16 +29,16 @@ export function traceOperation<T>(
       work(
         message && {
           sent(batchSize) {
-            message.waitedMs ??= monotonicMs() - began
-            message.batchSize = batchSize
+            const { waitedMs = monotonicMs() - began } = message
+            amend(message, { waitedMs, batchSize })
           },
           absent() {
-            message.outcome = 'absent'
+            amend(message, { outcome: 'absent' })
           },
         },
       ),
     complete(message) {
-      message.outcome ??= 'done'
+      amend(message, { outcome: message.outcome ?? 'done' })
     },
   })
 }

@@ -219,6 +219,42 @@ test('a listener may bind a span to the call, and the call goes on in the contex
     }
   }))
 
+test('a listener that freezes, empties or misuses messages changes nothing for the calls', async () => {
+  const spoil: ((message: any) => unknown)[] = [
+    Object.freeze,
+    (message) => {
+      for (const key of Object.keys(message)) delete message[key]
+    },
+    (message) => Object.assign(message, { outcome: 5, waitedMs: 'long', error: 'none' }),
+    (message) => Object.defineProperty(message, 'durationMs', { get: () => 1, configurable: true }),
+  ]
+  for (const each of spoil) {
+    const ends = NAMES.flatMap((name) =>
+      ['start', 'asyncStart'].map((when) => {
+        const channel = `tracing:connect-postgres-simple:${name}:${when}`
+        subscribe(channel, each)
+        return () => unsubscribe(channel, each)
+      }),
+    )
+    try {
+      await withStore({ ...at, timeout: 5 }, async (store) => {
+        await store.set('spoilt', sessionOf({ n: 1 }))
+        assert.equal(((await store.get('spoilt')) as any).n, 1)
+        assert.equal(await new Promise((resolve) => store.get('nobody', (_, found) => resolve(found))), null)
+        await store.touch('nobody', sessionOf())
+        await putRow(db.sql, 'spoilt-expired', {}, -5)
+        assert.equal(await store.pruneSessions(), 1)
+        await db.sql`alter table session rename to away`
+        assert.equal((await failure(store.get('spoilt'))).code, '42P01')
+        await db.sql`alter table away rename to session`
+        await store.destroy('spoilt')
+      })
+    } finally {
+      for (const end of ends) end()
+    }
+  }
+})
+
 test('a promise that nobody waits for ends no process while somebody listens', async () => {
   await listening(() =>
     withStore({ ...at, tableName: 'absent', errorLog() {} }, async (store) => {
