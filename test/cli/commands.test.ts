@@ -266,6 +266,29 @@ test('stats and doctor take rows that never end, and such that never lived', asy
   assert.match((await run('doctor')).out, /expired-long-ago/)
 })
 
+test('stats of a column of type text leaves out what is no JSON, and rows without an expiry', async () => {
+  await db.sql`drop table if exists session`
+  await db.sql`create table session (sid varchar primary key, sess text, expire timestamp(6))`
+  await putRow(db.sql, 'json', { cart: 'x' })
+  await db.sql`insert into session values ('none', 'no JSON', now() + '1 day'), ('brace', '{', null), ('null', null, null)`
+  const { code, json } = await run('stats', '--json')
+  assert.deepEqual([code, json.live, json.expired, json.sizes.max > 50], [0, 2, 0, true])
+  const [{ version }] = (await db.sql`select current_setting('server_version_num')::int as version`) as any
+  assert.deepEqual(json.keys.map(({ key }: any) => key).sort(), version < 160_000 ? [] : ['cart', 'cookie'])
+})
+
+test('stats of a partitioned table says what its partitions take', async () => {
+  await db.sql`drop table if exists session`
+  await db.sql.unsafe(`
+    create table session (sid varchar primary key, sess json not null, expire timestamp(6) not null)
+      partition by hash (sid);
+    create table part_0 partition of session for values with (modulus 2, remainder 0);
+    create table part_1 partition of session for values with (modulus 2, remainder 1)`)
+  for (let i = 0; i < 10; i++) await putRow(db.sql, `sid-${i}`, {})
+  const { disk } = (await run('stats', '--json')).json
+  assert.ok(disk.table >= 2 * 8192 && disk.indexes >= 2 * 8192 && disk.toast > 0, JSON.stringify(disk))
+})
+
 test('stats of an empty table has nothing to measure', async () => {
   await table()
   const { json } = await run('stats', '--json')
@@ -309,7 +332,10 @@ test('doctor --fix repairs what is safe after asking, and the rest is left', asy
 
   const no = await cli(['doctor', '--fix', '--url', db.url], { typed: 'no\n' })
   assert.deepEqual([no.code, await indexes()], [1, 1])
-  assert.match(no.err, /create index concurrently "IDX_session_expire".*;\nRun this statement\? \[y\/N\] /)
+  assert.match(
+    no.err,
+    /create index concurrently on "public"."session" \("expire"\);\nRun this statement\? \[y\/N\] /,
+  )
 
   const stopped = await cli(['doctor', '--fix', '--url', db.url], { typed: '', stop: AbortSignal.abort() })
   assert.deepEqual([stopped.code, await indexes()], [130, 1])

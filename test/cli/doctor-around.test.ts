@@ -107,6 +107,14 @@ test('it finds a way that is not encrypted, and a certificate that is not verifi
   rmSync(folder, { recursive: true })
 })
 
+test('a name of more than 63 bytes means what it means to PostgreSQL', async () => {
+  const name = `${'ä'.repeat(40)} and more`
+  await sql.unsafe(tableSql.replaceAll('"session"', `"${name}"`).replace('IDX_session_expire', 'IDX_long'))
+  assert.deepEqual(await codes(server.url, '--table', name), [])
+  await sql.unsafe(`drop table "${name}"`)
+  assert.deepEqual(await codes(server.url, '--table', name), ['table-missing'])
+})
+
 test('it finds a clock that is not the server’s', async () => {
   const { now } = Date
   Date.now = () => now() + 90_000

@@ -88,13 +88,17 @@ async function examined(
 
 async function show(server: { url: string }, fault: Fault): Promise<void> {
   await withDatabase(server, async ({ url, sql, run }) => {
-    const holder = postgres(url, { max: 1, onnotice() {}, idle_timeout: 0 })
+    const holder = postgres(url, { max: 2, onnotice() {}, idle_timeout: 0 })
     const flags = fault.flags ?? []
     try {
       await run(fault.make)
       if (fault.holding) {
         const reserved = await holder.reserve()
         for (const statement of ['begin', ...fault.holding]) await reserved.unsafe(statement)
+      }
+      if (fault.waiting) {
+        holder.unsafe(fault.waiting).catch(() => {})
+        await new Promise((resume) => setTimeout(resume, 1500))
       }
       if (fault.isOfStatistics) await flushStatistics(sql)
       const { codes, one } = await examined(url, flags, fault.code)

@@ -16,6 +16,8 @@ export interface Fault {
   readonly flags?: readonly string[]
   /** Run in a transaction that stays open. */
   readonly holding?: readonly string[]
+  /** Run meanwhile, and not waited for. */
+  readonly waiting?: string
   /** What the table lacks after the repair. */
   readonly more?: readonly string[]
   /** Takes back what was changed outside of the database. */
@@ -135,7 +137,16 @@ export const faults: readonly Fault[] = [
     code: 'expire-index-missing',
     what: 'no index on the expiry',
     make: ['drop index "IDX_session_expire"'],
-    fix: /create index concurrently "IDX_session_expire"/,
+    fix: /create index concurrently on/,
+  },
+  {
+    code: 'expire-index-missing',
+    what: 'no index on the expiry, where the name is taken by another table’s',
+    make: [
+      'drop index "IDX_session_expire"',
+      'create table other (expire timestamp)',
+      'create index "IDX_session_expire" on other (expire)',
+    ],
   },
   {
     code: 'expire-index-invalid',
@@ -333,6 +344,32 @@ export const faults: readonly Fault[] = [
     make: [`insert into session values ('a', '{}', now() + '1 day')`],
   },
   {
+    code: 'row-without-cookie',
+    what: 'sessions without a cookie, with characters that the server cannot decode',
+    make: [
+      `insert into session values ('a', '{"x":"\\u0000"}', now() + '1 day'), ('b', '{"cookie":null,"\\ud800":1}', now() + '1 day')`,
+    ],
+  },
+  {
+    code: 'row-not-object',
+    what: 'a row that holds a string in which there is no session',
+    make: [`insert into session values ('a', '"no session"', now() + '1 day')`],
+  },
+  {
+    code: 'row-not-object',
+    what: 'a row that holds a number, in a column of type text beside what is no JSON',
+    make: [...column('sess type text'), `insert into session values ('a', ' 12 ', now() + '1 day')`],
+    beside: ['column-type'],
+    more: column('sess type json using sess::json'),
+  },
+  {
+    code: 'row-encoded-twice',
+    what: 'a session whose JSON was encoded once more',
+    make: [
+      `insert into session select 'a', to_json('{"cookie":{},"x":"\\u0000 \\" é"}'::text), now() + '1 day'`,
+    ],
+  },
+  {
     code: 'row-unreadable',
     what: 'a row that holds no JSON',
     make: [...column('sess type text'), `insert into session values ('a', 'secret text', now() + '1 day')`],
@@ -385,6 +422,16 @@ export const faults: readonly Fault[] = [
     make: [],
     holding: ['lock table session in access exclusive mode'],
     fix: /pg_terminate_backend/,
+    beside: ['unanswered'],
+  },
+  {
+    code: 'lock-awaited',
+    what: 'a migration that waits for a transaction that does nothing',
+    make: [],
+    holding: ['select from session'],
+    waiting: 'alter table session add column extra int',
+    fix: /pg_cancel_backend/,
+    beside: ['unanswered'],
   },
   {
     code: 'lock-held',

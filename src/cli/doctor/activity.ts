@@ -39,6 +39,34 @@ export const activityChecks: readonly Check[] = [
     fix: ([pid]) => [`select pg_terminate_backend(${pid})`],
   },
   {
+    code: 'lock-awaited',
+    severity: 'error',
+    // A statement of a migration waits for moments in any case.
+    question: question(
+      ['oid'],
+      ($) => `
+      select a.pid::text, a.usename::text, a.application_name,
+        pg_catalog.round(extract(epoch from pg_catalog.clock_timestamp() - a.query_start))::text, l.mode,
+        (
+          select pg_catalog.string_agg(pg_catalog.concat_ws(' ', 'process ' || b.pid, 'of ' || b.usename,
+            '(' || nullif(b.application_name, '') || ')', b.state), ', ')
+          from pg_catalog.pg_stat_activity b where b.pid = any(pg_catalog.pg_blocking_pids(a.pid))
+        )
+      from pg_catalog.pg_locks l join pg_catalog.pg_stat_activity a on a.pid = l.pid
+      where l.locktype = 'relation' and l.relation = ${$.oid}::oid and not l.granted and l.mode in ${STRONG}
+        and a.datname = pg_catalog.current_database()
+        and coalesce(pg_catalog.clock_timestamp() - a.query_start > interval '1 second', true)`,
+    ),
+    expected: 'nobody who waits to lock the whole table',
+    found: (row) => `${who(row)}, waits for ${row[4]}, because of ${row[5] ?? 'somebody who cannot be seen'}`,
+    meaning: ([, , , , mode]) =>
+      `${mode === 'AccessExclusiveLock' ? 'Everybody' : 'Everybody who writes'} comes behind it and waits as ` +
+      'well, though nobody holds such a lock: requests wait until `timeout`, or without end with ' +
+      'connect-pg-simple. The repair takes it out of the queue. Run it again with a short `lock_timeout`, ' +
+      'when those have ended that it waits for.',
+    fix: ([pid]) => [`select pg_cancel_backend(${pid})`],
+  },
+  {
     code: 'long-transaction',
     severity: 'warning',
     question: question(

@@ -39,8 +39,6 @@ export interface Subject {
   readonly table: string
   /** That schema, not quoted. Empty if there is no such table. */
   readonly schema: string
-  /** The name that the store gives the index on `expire`, quoted. */
-  readonly index: string
   /** Of pg_class. */
   readonly kind: string
   /** The role that is logged in, and its database, quoted. */

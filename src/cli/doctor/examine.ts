@@ -53,7 +53,7 @@ const HERE = `
   select current_user::text, pg_catalog.current_database()::text`
 
 async function subjectOf(pool: Pool, settings: Settings, wanted: Wanted): Promise<Subject> {
-  const { index, table } = names(settings.tableName, settings.schemaName)
+  const { table } = names(settings.tableName, settings.schemaName)
   const [schema = '', name] = partsOf(settings.tableName, settings.schemaName)
   const sought: Facts = { ...wanted, schema, name, oid: '' }
   const [[role, database] = []] = await ask(pool, HERE)
@@ -62,7 +62,6 @@ async function subjectOf(pool: Pool, settings: Settings, wanted: Wanted): Promis
     facts: { ...sought, oid: oid ?? '' },
     table: foundIn ? names(name, foundIn).table : table,
     schema: foundIn ?? '',
-    index,
     kind: kind ?? '',
     role: quoted(String(role)),
     database: quoted(String(database)),
@@ -88,8 +87,11 @@ async function askAll(visit: Visit, more: readonly Probe[]): Promise<Repairable[
   await askEach([...relationChecks, ...columnChecks, ...indexChecks, ...rightChecks, ...upkeepChecks])
   await lookEach([zones, ...more])
   await askEach(activityChecks)
-  const [readable] = await ask(visit.pool, READABLE.text, parametersOf(READABLE, facts))
-  if (readable?.[0] === 'true') await lookEach([rows, expired])
+  const [[isReadable, isLocked] = []] = await ask(visit.pool, READABLE.text, parametersOf(READABLE, facts))
+  if (isReadable !== 'true') return findings
+  // To join the queue for a lock would be to wait as long as everybody else.
+  if (isLocked === 'true') findings.push(unanswered([...rows.codes, ...expired.codes].join(', '), LOCKED))
+  else await lookEach([rows, expired])
   return findings
 }
 
@@ -104,13 +106,15 @@ async function look(probe: Probe, visit: Visit): Promise<readonly Repairable[]> 
   return probe.look(visit).catch((error) => [unanswered(probe.codes.join(', '), error)])
 }
 
-function unanswered(code: string, error: unknown): Repairable {
-  const { message }: StoreError = withoutData(error)
+const LOCKED = 'the table is locked'
+
+/** @param reason why, or the error that came instead of the answer */
+function unanswered(code: string, reason: unknown): Repairable {
   return repairable({
     code: 'unanswered',
     severity: 'note',
     expected: `an answer to what ${code} asks`,
-    found: message,
+    found: typeof reason === 'string' ? reason : (withoutData(reason) as StoreError).message,
     meaning: 'Whether this is as it should be could not be told, so nothing is said about it.',
   })
 }

@@ -56,8 +56,9 @@ const onlyInvalid = (condition: string, column: string): Question =>
 const uniqueSid = (subject: Subject): string =>
   `create unique index${concurrently(subject)} on ${subject.table} ("sid")`
 
-const onExpire = (subject: Subject, name = ''): string =>
-  `create index${concurrently(subject)}${name && ` ${name}`} on ${subject.table} ("expire")`
+// PostgreSQL chooses the name, as the one of table.sql may be taken by an index of another table.
+const onExpire = (subject: Subject): string =>
+  `create index${concurrently(subject)} on ${subject.table} ("expire")`
 
 // On a partitioned table an index is built while everybody who writes waits.
 const isSafe = (subject: Subject): boolean => concurrently(subject) !== ''
@@ -98,7 +99,7 @@ export const indexChecks: readonly Check[] = [
     meaning:
       'Every prune reads the whole table: once in a minute with this store, once in a quarter of an hour ' +
       'in each process with connect-pg-simple.',
-    fix: (_, subject) => [onExpire(subject, subject.index)],
+    fix: (_, subject) => [onExpire(subject)],
     isSafe,
   },
   {
@@ -109,7 +110,7 @@ export const indexChecks: readonly Check[] = [
     found: ([name]) => `${name} is invalid: its building did not end`,
     meaning:
       'Every prune of either store reads the whole table, and every write keeps the index up for nothing.',
-    fix: (row, subject) => [drop(row, subject), onExpire(subject, subject.index)],
+    fix: (row, subject) => [drop(row, subject), onExpire(subject)],
     isSafe,
   },
   {

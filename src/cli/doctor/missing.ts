@@ -8,15 +8,18 @@ import { type Check, type Question, question } from './check.ts'
 /** For `relkind`. Not an index, a sequence or a type. */
 const RELATIONS = "('r', 'p', 'v', 'm', 'f')"
 
-/** The table's oid, schema and kind; no row if it is missing. */
+/**
+ * The table's oid, schema and kind; no row if it is missing. A name of more than 63 bytes is cut off by the
+ * cast, as in every statement.
+ */
 export const TABLE: Question = question(
   ['schema', 'name'],
   ($) => `
   select c.oid::text, n.nspname::text, c.relkind::text
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.relname = ${$.name} and c.relkind in ${RELATIONS}
+  where c.relname = ${$.name}::name and c.relkind in ${RELATIONS}
     and case ${$.schema} when '' then n.nspname = any(pg_catalog.current_schemas(true))
-      else n.nspname = ${$.schema} end
+      else n.nspname = ${$.schema}::name end
   order by pg_catalog.array_position(pg_catalog.current_schemas(true), n.nspname)
   limit 1`,
 )
@@ -30,7 +33,7 @@ export const missing: readonly Check[] = [
       ($) => `
       select ${$.schema}
       where ${$.schema} <> '' and not exists (
-        select from pg_catalog.pg_namespace n where n.nspname = ${$.schema}
+        select from pg_catalog.pg_namespace n where n.nspname = ${$.schema}::name
       )`,
     ),
     expected: ([schema]) => `the schema ${quoted(schema as string)}`,
@@ -47,10 +50,10 @@ export const missing: readonly Check[] = [
       select ${$.schema}, ${$.name},
         pg_catalog.string_agg(pg_catalog.format('%I.%I', n.nspname, c.relname), ', ')
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where c.relname = ${$.name} and c.relkind in ${RELATIONS}
+      where c.relname = ${$.name}::name and c.relkind in ${RELATIONS}
       having ${$.oid} = ''
         and (${$.schema} = ''
-          or exists (select from pg_catalog.pg_namespace n where n.nspname = ${$.schema}))`,
+          or exists (select from pg_catalog.pg_namespace n where n.nspname = ${$.schema}::name))`,
     ),
     expected: ([schema, name]) =>
       schema

@@ -10,6 +10,7 @@ import { sampleOf } from '../sample.ts'
 import { number } from '../screen.ts'
 import { type Question, question, type Repairable, type Severity } from './check.ts'
 import { ask, type Probe, repairable } from './probe.ts'
+import { type RowRepairs, rowRepairs, SESS } from './row-repairs.ts'
 
 // Of 8 KB each.
 const PAGES = 200
@@ -20,7 +21,7 @@ const MAX_BYTES = 100_000
 /** Waits longer than the stores do: connect-pg-simple prunes every quarter of an hour. */
 const LONG_AGO_S = 3600
 
-/** Whether rows can be read, without waiting for a lock. */
+/** Whether rows can be read, and whether somebody's lock would have to be waited for. */
 export const READABLE: Question = question(
   ['oid'],
   ($) => `
@@ -31,23 +32,22 @@ export const READABLE: Question = question(
       select count(*) from pg_catalog.pg_attribute a
       where a.attrelid = c.oid and a.attname in ('sid', 'sess', 'expire') and not a.attisdropped
     ) = 3
-    and not exists (
-      select from pg_catalog.pg_locks l
-      where l.relation = c.oid and l.mode = 'AccessExclusiveLock' and l.pid <> pg_catalog.pg_backend_pid()
-    )
+  )::text, exists (
+    select from pg_catalog.pg_locks l
+    where l.relation = c.oid and l.mode = 'AccessExclusiveLock' and l.pid <> pg_catalog.pg_backend_pid()
   )::text
   from pg_catalog.pg_class c
   where c.oid = ${$.oid}::oid`,
 )
 
-type Trouble = 'row-unreadable' | 'row-not-object' | 'row-without-cookie'
+type Trouble = 'row-unreadable' | 'row-not-object' | 'row-without-cookie' | 'row-encoded-twice'
 
 interface Said {
   readonly severity: Severity
   readonly expected: string
   readonly meaning: string
-  /** The rows, as SQL says them. */
-  readonly condition?: string
+  /** How it is repaired, if at all. */
+  readonly repair?: keyof RowRepairs
 }
 
 const SAID: Readonly<Record<Trouble, Said>> = {
@@ -64,7 +64,7 @@ const SAID: Readonly<Record<Trouble, Said>> = {
     meaning:
       'The request of such a user fails with `STORE_SESSION`, or in express-session. Neither store writes ' +
       'such rows, unless a `serializer` does.',
-    condition: `json_typeof("sess"::json) not in ('object', 'string')`,
+    repair: 'notObject',
   },
   'row-without-cookie': {
     severity: 'warning',
@@ -72,25 +72,33 @@ const SAID: Readonly<Record<Trouble, Said>> = {
     meaning:
       'express-session fails on such a session, so the request of its user does, with both stores. Neither ' +
       'store writes such rows, unless a `serializer` does, as one that encrypts.',
-    condition: `json_typeof("sess"::json) = 'object' and "sess"::json -> 'cookie' is null`,
+    repair: 'withoutCookie',
+  },
+  'row-encoded-twice': {
+    severity: 'warning',
+    expected: 'a JSON object in "sess"',
+    meaning:
+      'The session is a JSON text in a JSON string. Both stores read it as a session, but `entriesByUser` and ' +
+      '`destroyByUser` do not find its user, so that a logout everywhere leaves it. Neither store writes such ' +
+      'rows, unless a `serializer` does.',
+    repair: 'encodedTwice',
   },
 }
 
 export const rows: Probe = {
-  codes: ['row-unreadable', 'row-not-object', 'row-without-cookie'],
+  codes: ['row-unreadable', 'row-not-object', 'row-without-cookie', 'row-encoded-twice'],
   async look({ pool, settings, subject }) {
     const texts = await someTexts(pool, subject.table)
     const troubles = texts.flatMap(
       (text) => troubleOf(text, (given) => parse(given, settings.serializer)) ?? [],
     )
+    const [column = []] = await ask(pool, SESS.text, [subject.facts.oid])
+    const repairs = rowRepairs(column, subject.table)
     return [...new Set(troubles)].map((code): Repairable => {
-      const { condition, ...said } = SAID[code]
+      const { repair, ...said } = SAID[code]
       const count = troubles.filter((other) => other === code).length
       const found = `${count} of the ${texts.length} rows looked at have none`
-      return repairable(
-        { code, ...said, found },
-        condition === undefined ? [] : [`delete from ${subject.table} where ${condition}`],
-      )
+      return repairable({ code, ...said, found }, repair && repairs[repair])
     })
   },
 }
@@ -116,7 +124,8 @@ function troubleOf(
   if (text === null) return 'row-unreadable'
   try {
     const session = read(text) as SessionData
-    return typeof session.cookie === 'object' && session.cookie !== null ? undefined : without(session)
+    if (typeof session.cookie !== 'object' || session.cookie === null) return without(session)
+    return typeof JSON.parse(text) === 'string' ? 'row-encoded-twice' : undefined
   } catch {
     return isJson(text) ? 'row-not-object' : 'row-unreadable'
   }
@@ -147,7 +156,9 @@ export const expired: Probe = {
           code: 'expired-long-ago',
           severity: 'warning',
           expected: 'expired rows that are deleted within the hour',
-          found: `one that expired ${number(sinceS / 60)} minutes ago`,
+          found: Number.isFinite(sinceS)
+            ? `one that expired ${number(sinceS / 60)} minutes ago`
+            : 'one with the expiry -infinity',
           meaning:
             'Nobody prunes: no service is running, or all have `pruneSessionInterval: false`. Or something ' +
             'keeps rows, as a trigger, a policy or a foreign key. The command `prune` deletes them in ' +

@@ -4,6 +4,7 @@
 
 import { now } from '../../clock.ts'
 import type { Columns } from '../../connection/query.ts'
+import { type SessForm, sessFormOf } from '../../table/sess-form.ts'
 import { ask as askFor } from '../ask.ts'
 import type { Contact } from '../contact.ts'
 import { sampleOf } from '../sample.ts'
@@ -18,7 +19,7 @@ export interface Stats {
   readonly endsByHour: readonly number[]
   readonly endsLater: number
   readonly sizes: { readonly p50: number; readonly p99: number; readonly max: number } | null
-  /** The keys that take the most bytes, of all top-level keys. */
+  /** The keys that take the most bytes, of all top-level keys. Empty where a text cannot be told from JSON. */
   readonly keys: readonly { readonly key: string; readonly bytes: number; readonly share: number }[]
   /** What `sizes` and `keys` were told from. */
   readonly sample: { readonly rows: number; readonly share: number }
@@ -38,7 +39,9 @@ export async function measure(contact: Contact): Promise<Stats> {
   const sampled = `${table} s ${clause}`
   const counts = await countsOf(contact, table)
   const [sizes = []] = await ask(contact, sizesOf(sampled))
-  const keys = await ask(contact, keysOf(sampled))
+  const form = sessFormOf(await contact.table.query('sessForm', () => ({}), contact.table.deadline()))
+  const keysText = keysOf(sampled, form)
+  const keys = keysText === undefined ? [] : await ask(contact, keysText)
   const [disk = []] = await ask(contact, DISK, [table])
   const [rows, p50, p99, max] = sizes.map(Number) as [number, number, number, number]
   const total = keys.reduce((sum, [, bytes]) => sum + Number(bytes), 0)
@@ -72,6 +75,7 @@ async function countsOf(contact: Contact, table: string): Promise<Counts> {
         else pg_catalog.floor((epoch - $1::text::float8) / 3600) end as hour
       from (
         select pg_catalog.date_part('epoch', s.expire::timestamptz) as epoch from ${table} s
+        where s.expire is not null
       ) as e
     ) as h
     group by 1`,
@@ -102,22 +106,31 @@ const sizesOf = (sampled: string) => `
   from (select pg_catalog.octet_length(s.sess::text) as bytes from ${sampled}) as s`
 
 /** Every key is text, so that one with the same name twice in a session counts twice. */
-const keysOf = (sampled: string) => `
+function keysOf(sampled: string, form: SessForm): string | undefined {
+  // Without escapes: the server refuses to decode some that both stores can save, such as that of NUL.
+  const session = `pg_catalog.replace(s.sess::text, '\\u', '/u')::json`
+  // Only since version 16 PostgreSQL tells JSON from other text.
+  if (form === 'old text') return undefined
+  const isObject =
+    form === 'json' ? "pg_catalog.json_typeof(s.sess::json) = 'object'" : 's.sess::text is json object'
+  return `
   select k.key, sum(pg_catalog.octet_length(k.value::text))::text
-  from (
-    -- Without escapes: the server refuses to decode some that both stores can save, such as that of NUL.
-    select case pg_catalog.json_typeof(s.sess::json) when 'object'
-      then pg_catalog.replace(s.sess::text, '\\u', '/u')::json end as sess
-    from ${sampled}
-  ) as s
+  from (select case when ${isObject} then ${session} end as sess from ${sampled}) as s
   cross join lateral pg_catalog.json_each(s.sess) as k
   group by 1
   order by sum(pg_catalog.octet_length(k.value::text)) desc, 1`
+}
 
+/** With its partitions, or the tables that inherit from it. */
 const DISK = `
-  select pg_catalog.pg_relation_size(c.oid)::text,
-    coalesce(pg_catalog.pg_total_relation_size(nullif(c.reltoastrelid, 0)), 0)::text,
-    pg_catalog.pg_indexes_size(c.oid)::text, coalesce(t.n_dead_tup, 0)::text,
-    pg_catalog.date_part('epoch', t.last_autovacuum)::text
-  from pg_catalog.pg_class c left join pg_catalog.pg_stat_all_tables t on t.relid = c.oid
-  where c.oid = $1::text::regclass`
+  with recursive part(oid) as (
+    select $1::text::regclass::oid
+    union
+    select i.inhrelid from pg_catalog.pg_inherits i join part p on p.oid = i.inhparent
+  )
+  select sum(pg_catalog.pg_relation_size(c.oid))::text,
+    sum(coalesce(pg_catalog.pg_total_relation_size(nullif(c.reltoastrelid, 0)), 0))::text,
+    sum(pg_catalog.pg_indexes_size(c.oid))::text, sum(coalesce(t.n_dead_tup, 0))::text,
+    pg_catalog.date_part('epoch', max(t.last_autovacuum))::text
+  from part p join pg_catalog.pg_class c on c.oid = p.oid
+  left join pg_catalog.pg_stat_all_tables t on t.relid = c.oid`
