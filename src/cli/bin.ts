@@ -14,10 +14,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 // Whoever reads the output may have seen enough, as `head` does.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2))
+// Remarks that nobody can read change nothing.
+process.stderr.on('error', () => {})
 
 const { stdin, stdout, stderr, env } = process
 process.exitCode = await main(process.argv.slice(2), { stdin, stdout, stderr, env, stop: stop.signal })
-// A statement may still be under way that nobody waits for.
-if (stop.signal.aborted) process.exit()
-// A terminal whose input was read keeps the process alive.
-stdin.unref?.()
+// A statement may still be tried again that nobody waits for. Before, what was printed is written, and whatever
+// fails with that is told.
+stdout.write('', () => setImmediate(() => process.exit()))

@@ -23,8 +23,7 @@ export interface Command {
   readonly says: string
   /** Beside those that all commands have. */
   readonly flags: Flags
-  /** Whether Ctrl-C may end it at once, because it only reads, or the server completes what it has begun. */
-  readonly endsAtOnce?: true
+  /** Ctrl-C ends it at once, but for what it lets end by `Screen.letEnd`. */
   run(values: FlagValues, screen: Screen): Promise<ExitCode>
 }
 

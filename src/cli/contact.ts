@@ -2,6 +2,7 @@
 // which cannot be reached is an error within seconds, and that everything is closed afterwards. Must not know
 // the commands.
 
+import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { monotonicMs } from '../clock.ts'
 import { Pool } from '../connection/pool.ts'
@@ -13,14 +14,21 @@ import { Sessions } from '../store/sessions.ts'
 import { type Names, names } from '../table/names.ts'
 import { Table } from '../table/table.ts'
 import { Counters } from '../tracing/counters.ts'
+import { ask } from './ask.ts'
 import type { FlagValues } from './command.ts'
 import { UsageError } from './usage.ts'
 
 // A wrong host or port should not keep anybody waiting for as long as a statement may take.
 const CONTACT_MS = 5000
 
+// Whoever interrupts does not want to wait.
+const CANCEL_MS = 2000
+
 // On a large table a statement of these commands reads much more than one of the store.
 const STATEMENT_SECONDS = 300
+
+/** Of the connections of this process, and of no others, so that their statements can be found. */
+const APPLICATION = `connect-postgres-simple ${randomUUID().slice(0, 8)}`
 
 /** What a command works with. */
 export interface Contact {
@@ -34,7 +42,7 @@ export interface Contact {
 export function settingsOf(values: FlagValues, isAdmin = false): Settings {
   const adminUrl = isAdmin ? values['admin-url'] : undefined
   const conString = adminUrl ?? values['url']
-  return parseOptions({
+  const settings = parseOptions({
     ...(conString !== undefined && { conString: conString as string }),
     tableName: values['table'] as string | undefined,
     schemaName: values['schema'] as string | undefined,
@@ -45,6 +53,26 @@ export function settingsOf(values: FlagValues, isAdmin = false): Settings {
     // Errors end a command, and are printed then.
     errorLog() {},
   })
+  return { ...settings, applicationName: APPLICATION }
+}
+
+const CANCEL = `
+  select pg_catalog.pg_cancel_backend(a.pid)::text
+  from pg_catalog.pg_stat_activity a
+  where a.application_name = $1::text and a.pid <> pg_catalog.pg_backend_pid()`
+
+/** Cancels the statements of this process that the server is still busy with. */
+export async function cancelStatements(values: FlagValues): Promise<void> {
+  const all = [settingsOf(values), ...(values['admin-url'] ? [settingsOf(values, true)] : [])]
+  const cancel = async (settings: Settings) => {
+    const pool = new Pool(settings, new Counters())
+    try {
+      await ask(pool, CANCEL, [APPLICATION], CANCEL_MS)
+    } finally {
+      await pool.close()
+    }
+  }
+  await Promise.all(all.map(cancel))
 }
 
 /** Runs the work, also if there is no table. @param use gets whether the table exists */

@@ -9,7 +9,7 @@ import { settingsOf, withContact } from './contact.ts'
 import type { Finding, Repairable, Severity } from './doctor/check.ts'
 import { examine, type Wanted } from './doctor/examine.ts'
 import { userIndexProbe } from './doctor/user-index.ts'
-import { type Screen, type Style, wrapped } from './screen.ts'
+import { printable, type Screen, type Style, wrapped } from './screen.ts'
 import { UsageError, wholeNumber } from './usage.ts'
 
 const STYLES: Readonly<Record<Severity, Style>> = { error: 'red', warning: 'yellow', note: 'cyan' }
@@ -30,7 +30,6 @@ export const doctor: Command = {
     'user-path': { value: 'PATH', says: 'where the id stands in a session, by dots; default: passport.user' },
     'long-transaction': { value: 'SECONDS', says: 'from when on a transaction is long; default: 300' },
   },
-  endsAtOnce: true,
   async run(values, screen) {
     const wanted = {
       processes: String(wholeNumber(values, 'processes', 1) ?? ''),
@@ -75,11 +74,12 @@ async function repair(findings: readonly Repairable[], values: FlagValues, scree
     screen.remark('There is nothing that can be repaired without a decision of yours.')
     return false
   }
-  for (const statement of statements) screen.remark(`  ${statement};`)
+  for (const statement of statements) screen.remark(`  ${printable(statement)};`)
   const question = statements.length === 1 ? 'Run this statement?' : 'Run these statements?'
   if (!(await screen.confirm(question, values['yes'] === true))) return false
+  screen.caveat = 'An index whose building did not end is not valid; the same command finds it.'
   await withContact(settingsOf(values, true), async ({ pool }) => {
-    for (const finding of safe) if (!screen.stop.aborted) await repairOne(pool, finding, screen)
+    for (const finding of safe) await repairOne(pool, finding, screen)
     screen.endProgress()
   })
   return true
@@ -94,7 +94,7 @@ async function repairOne(pool: Pool, { code, statements }: Repairable, screen: S
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
       screen.endProgress()
-      return screen.remark(`The repair of ${code} failed: ${error.message}`)
+      return screen.remark(`The repair of ${code} failed: ${printable(error.message)}`)
     }
   }
 }
@@ -109,7 +109,7 @@ function show(findings: readonly Finding[], screen: Screen): void {
       const lines = name === 'repair' ? text.split('\n') : wrapped(text, screen.width - 12)
       const label = screen.paint('dim', name.padEnd(10))
       lines.forEach((line, i) => {
-        screen.line(`  ${i === 0 ? label : ' '.repeat(10)}${line}`)
+        screen.line(`  ${i === 0 ? label : ' '.repeat(10)}${printable(line)}`)
       })
     }
     screen.line()

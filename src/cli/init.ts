@@ -1,11 +1,14 @@
 // The command `init`: creates the table, or prints its SQL. Promises that printing connects to nothing, and
 // that a table which is there is left as it is. Must not know what the table is made of.
 
+import type { Settings } from '../settings/settings.ts'
 import { ddl } from '../table/ddl.ts'
 import { names } from '../table/names.ts'
 import { userIndex } from '../table/user-index.ts'
-import type { Command } from './command.ts'
+import type { Command, FlagValues } from './command.ts'
 import { settingsOf, withContact, withSessions } from './contact.ts'
+import { printable, type Screen } from './screen.ts'
+import { grantsForServices, schemaOfServices } from './services.ts'
 
 export const init: Command = {
   name: 'init',
@@ -16,26 +19,53 @@ export const init: Command = {
     print: { says: 'print the SQL, and connect to nothing' },
   },
   async run(values, screen) {
-    const settings = settingsOf(values, true)
+    if (values['print']) return print(values, screen)
     const isIndexed = values['user-index'] === true
-    const all = names(settings.tableName, settings.schemaName)
-    if (values['print']) {
-      const sql =
-        ddl(all.table, all.index) + (isIndexed ? `${userIndex(all, settings.userIdPath).create};\n` : '')
-      if (values['json']) screen.json({ sql })
-      else screen.line(sql.trimEnd())
-      return 0
-    }
+    const settings = await placed(values, screen)
+    const { table: name } = names(settings.tableName, settings.schemaName)
     const created = await withContact(settings, async ({ table }, exists) => {
       if (!exists) await table.createTable()
       return !exists
     })
-    if (isIndexed) await withSessions(settings, (sessions) => sessions.createUserIndex())
-    if (values['json']) screen.json({ created })
+    if (isIndexed) {
+      screen.caveat = 'An index whose building did not end is not valid; the same command builds it anew.'
+      await withSessions(settings, (sessions) => sessions.createUserIndex())
+    }
+    const grants = values['admin-url'] ? await grantsForServices(values).catch(() => []) : []
+    if (values['json']) screen.json({ created, ...(values['admin-url'] && { grants }) })
     else {
-      screen.line(created ? `Created the table ${all.table}.` : `The table ${all.table} is there already.`)
+      screen.line(created ? `Created the table ${name}.` : `The table ${name} is there already.`)
       if (isIndexed) screen.line('It has the index on user ids.')
     }
+    if (grants.length > 0) screen.remark('The role of --url lacks rights on it. These statements give them:')
+    for (const grant of grants) screen.remark(`  ${printable(grant)};`)
     return 0
   },
+}
+
+function print(values: FlagValues, screen: Screen): 0 {
+  const { tableName, schemaName, userIdPath } = settingsOf(values, true)
+  const all = names(tableName, schemaName)
+  const index = values['user-index'] === true ? `${userIndex(all, userIdPath).create};\n` : ''
+  const sql = ddl(all.table, all.index) + index
+  if (values['json']) screen.json({ sql })
+  else screen.line(sql.trimEnd())
+  return 0
+}
+
+/** The search_path of the role that creates the table may be another one than that of the services. */
+async function placed(values: FlagValues, screen: Screen): Promise<Settings> {
+  const settings = settingsOf(values, true)
+  if (values['admin-url'] === undefined || settings.schemaName !== undefined) return settings
+  try {
+    return { ...settings, schemaName: await schemaOfServices(values) }
+  } catch (error) {
+    const { message } = error as Error
+    screen.remark(
+      printable(
+        `The role of --url could not be asked for its schema, so that of --admin-url is taken: ${message}`,
+      ),
+    )
+    return settings
+  }
 }

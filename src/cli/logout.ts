@@ -5,7 +5,7 @@ import { codeOf } from '../errors.ts'
 import type { Sessions } from '../store/sessions.ts'
 import type { Command, FlagValues } from './command.ts'
 import { settingsOf, shortSid, withSessions } from './contact.ts'
-import { number } from './screen.ts'
+import { number, printable } from './screen.ts'
 import { UsageError } from './usage.ts'
 
 const WHOSE = ['user', 'sid', 'all'] as const
@@ -26,8 +26,8 @@ export const logout: Command = {
     if (whose.length !== 1) throw new UsageError('Expected one of --user, --sid and --all')
     if (values['except'] !== undefined && whose[0] !== 'user')
       throw new UsageError('--except means nothing without --user')
-    const isAgreed = values['yes'] === true
-    if (!(await screen.confirm(`Log out ${inWords(values)}?`, isAgreed))) return screen.stop.aborted ? 130 : 1
+    if (!(await screen.confirm(printable(`Log out ${inWords(values)}?`), values['yes'] === true))) return 1
+    screen.caveat = 'Some of the sessions may have been destroyed.'
     const destroyed = await destroy(values)
     if (values['json']) screen.json({ destroyed })
     else screen.line(destroyed === 1 ? 'Destroyed 1 session.' : `Destroyed ${number(destroyed)} sessions.`)

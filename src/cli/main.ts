@@ -4,12 +4,14 @@
 import { readFileSync } from 'node:fs'
 import { StoreError } from '../errors.ts'
 import { helpOf, overviewOf, valuesOf } from './arguments.ts'
-import type { Command, ExitCode } from './command.ts'
+import { watchAttempts } from './attempts.ts'
+import type { Command, ExitCode, FlagValues } from './command.ts'
+import { cancelStatements } from './contact.ts'
 import { doctor } from './doctor.ts'
 import { init } from './init.ts'
 import { logout } from './logout.ts'
 import { prune } from './prune.ts'
-import { Screen, type Streams } from './screen.ts'
+import { printable, Screen, type Streams } from './screen.ts'
 import { sessions } from './sessions.ts'
 import { stats } from './stats.ts'
 import { UsageError } from './usage.ts'
@@ -51,20 +53,27 @@ async function run([name, ...rest]: readonly string[], screen: Screen): Promise<
     screen.line(helpOf(command))
     return 0
   }
-  const running = command.run(values, screen)
-  return command.endsAtOnce ? Promise.race([running, stopped(screen.stop)]) : running
+  return runUntilStopped(command, values, screen)
 }
 
-function stopped(stop: AbortSignal): Promise<ExitCode> {
-  return new Promise((resolve) => {
-    const end = () => resolve(130)
-    if (stop.aborted) end()
-    stop.addEventListener('abort', end)
-  })
+async function runUntilStopped(command: Command, values: FlagValues, screen: Screen): Promise<ExitCode> {
+  const attempts = watchAttempts((reason) => screen.remark(`${lineOf(reason)}; it is tried again`))
+  try {
+    const running = command.run(values, screen)
+    const code = await Promise.race([running, screen.interrupted, attempts.hopeless])
+    if (code !== undefined) return code
+    screen.endProgress()
+    screen.remark(`Interrupted. ${screen.caveat}`.trimEnd())
+    // Otherwise the server would go on with what nobody waits for.
+    await cancelStatements(values).catch(() => {})
+    return 130
+  } finally {
+    attempts.end()
+  }
 }
 
 /** Errors of the store and of this program hold no data. The message of any other is written by us, too. */
 function lineOf(error: unknown): string {
   const [line = ''] = String((error as Error).message ?? error).split('\n')
-  return `connect-postgres-simple: ${line}`
+  return `connect-postgres-simple: ${printable(line)}`
 }

@@ -32,7 +32,9 @@ export const prune: Command = {
         else screen.line(`${number(expired)} sessions have expired.`)
         return 0
       }
-      const { deleted, rowsStay } = await pruneTable(contact.table, limit, expired, screen)
+      const { deleted, rowsStay } = await screen.letEnd(() =>
+        pruneTable(contact.table, limit, expired, screen),
+      )
       const remaining = await countExpired(contact)
       if (values['json']) screen.json({ deleted, remaining })
       else screen.line(`Deleted ${number(deleted)} expired sessions, left ${number(remaining)}.`)

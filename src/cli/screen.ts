@@ -26,7 +26,10 @@ export class Screen {
   readonly #streams: Streams
   readonly #remarkEveryMs: number
   #hasProgress = false
+  #isEnding = false
   #remarkedAt = monotonicMs()
+  /** What to know if the command is interrupted at this point. */
+  caveat = ''
 
   constructor(streams: Streams, remarkEveryMs: number = REMARK_EVERY_MS) {
     this.#streams = streams
@@ -36,6 +39,27 @@ export class Screen {
   /** Aborted by Ctrl-C. */
   get stop(): AbortSignal {
     return this.#streams.stop
+  }
+
+  /** Resolves at Ctrl-C, unless the work that is under way is let end. */
+  get interrupted(): Promise<undefined> {
+    return new Promise((resolve) => {
+      const interrupt = () => {
+        if (!this.#isEnding) resolve(undefined)
+      }
+      if (this.stop.aborted) interrupt()
+      this.stop.addEventListener('abort', interrupt)
+    })
+  }
+
+  /** Does work that ends by itself, soon after Ctrl-C, because it looks at `stop`. */
+  async letEnd<T>(work: () => Promise<T>): Promise<T> {
+    this.#isEnding = true
+    try {
+      return await work()
+    } finally {
+      this.#isEnding = false
+    }
   }
 
   /** How many characters fit in a line of the output. A terminal without a size says 0. */
@@ -92,8 +116,10 @@ export class Screen {
     const { stdin, stderr, stop } = this.#streams
     // Not as a terminal: it would take Ctrl-C for itself.
     const lines = createInterface({ input: stdin, output: stderr, terminal: false })
+    // Ctrl-D ends the input without an answer.
+    const ended = new Promise<never>((_, reject) => lines.once('close', reject))
     try {
-      const answer = await lines.question(`${question} [y/N] `, { signal: stop })
+      const answer = await Promise.race([lines.question(`${question} [y/N] `, { signal: stop }), ended])
       return /^y(es)?$/i.test(answer.trim())
     } catch {
       this.remark('')
@@ -120,6 +146,14 @@ export function wrapped(text: string, width: number): string[] {
     else lines.push(word)
   }
   return lines
+}
+
+/** Text by others, without what a terminal would obey or that turns the direction of writing. */
+export function printable(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  )
 }
 
 /** As 1,234,567. */

@@ -4,7 +4,7 @@
 import type { Entry } from '../session/entries.ts'
 import type { Command } from './command.ts'
 import { settingsOf, shortSid, withSessions } from './contact.ts'
-import { number, type Screen } from './screen.ts'
+import { number, printable, type Screen } from './screen.ts'
 import { UsageError } from './usage.ts'
 
 export const sessions: Command = {
@@ -35,9 +35,9 @@ function show(entries: readonly Entry[], sidOf: (sid: string) => string, screen:
   for (const { sid, expires, session } of entries) {
     // What sessions hold is for --json. Their keys tell them apart well enough.
     const keys = Object.keys(session).filter((key) => key !== 'cookie')
-    const text = keys.map((key) => JSON.stringify(key).slice(1, -1)).join(', ')
+    const text = printable(keys.join(', '))
     screen.line(
-      `${screen.paint('bold', sidOf(sid))}  until ${timeOf(expires) ?? 'ever'}  ${screen.paint('dim', text)}`,
+      `${screen.paint('bold', printable(sidOf(sid)))}  until ${timeOf(expires) ?? 'ever'}  ${screen.paint('dim', text)}`,
     )
   }
   screen.line(entries.length === 1 ? '1 session' : `${number(entries.length)} sessions`)

@@ -2,14 +2,13 @@
 
 import type { Command } from './command.ts'
 import { settingsOf, withTable } from './contact.ts'
-import { number, type Screen } from './screen.ts'
+import { number, printable, type Screen } from './screen.ts'
 import { measure, type Stats } from './stats/measure.ts'
 
 export const stats: Command = {
   name: 'stats',
   says: 'Shows how many sessions there are, when they end, how large they are, and what they take.',
   flags: {},
-  endsAtOnce: true,
   async run(values, screen) {
     const measured = await withTable(settingsOf(values), measure)
     if (values['json']) screen.json(measured)
@@ -65,7 +64,7 @@ function chart({ endsByHour, endsLater }: Stats, screen: Screen): string[] {
 
 /** A key may hold anything, also what a terminal would obey. */
 const quotedKey = (key: string): string => {
-  const text = JSON.stringify(key).slice(1, -1)
+  const text = printable(key)
   return text.length > 16 ? `${text.slice(0, 15)}…` : text
 }
 

@@ -36,7 +36,7 @@ export function lentOptions(settings: Settings): DriverOptions {
     // Undocumented. With any other value postgres.js 3.4.9 still puts a second query on a busy connection.
     max_pipeline: 0,
     ssl: verified(options['ssl'], options.host),
-    connection: named(options['connection']),
+    connection: named(options['connection'], settings.applicationName),
     fetch_types: false,
     debug: false,
     no_subscribe: true,
@@ -67,7 +67,7 @@ function verified(ssl: unknown, [host, ...others]: string[]): unknown {
 }
 
 /** Names connections after the store, unless the app chose a name. `postgres.js` is the driver's default. */
-function named(connection: { application_name?: string }): object {
-  const { application_name: name = 'postgres.js' } = connection
+function named(connection: { application_name?: string }, ownName: string | undefined): object {
+  const name = ownName ?? connection.application_name ?? 'postgres.js'
   return { ...connection, application_name: name === 'postgres.js' ? 'connect-postgres-simple' : name }
 }

@@ -31,6 +31,8 @@ export interface Settings {
   readonly max: number
   readonly isolate: boolean
   readonly onConflict: NonNullable<Options['onConflict']>
+  /** Of its connections, whatever else says one. No option: for the command line. */
+  readonly applicationName?: string
 }
 
 const ONE_DAY = 86_400

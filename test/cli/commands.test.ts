@@ -2,7 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
+import postgres from 'postgres'
+import { watchAttempts } from '../../src/cli/attempts.ts'
 import { Screen } from '../../src/cli/screen.ts'
+import { type BatchMessage, batches } from '../../src/tracing/channels.ts'
 import { cli } from '../support/command-line.ts'
 import { database } from '../support/database.ts'
 import { promises } from '../support/promise.ts'
@@ -131,11 +134,47 @@ test('init --admin-url creates the table as another role', async () => {
   const url = Object.assign(new URL(db.url), { username: role, password: 'secret' }).href
   try {
     assert.equal((await cli(['init', '--url', url])).code, 1)
-    assert.deepEqual((await cli(['init', '--url', url, '--admin-url', db.url, '--json'])).json, {
-      created: true,
-    })
+    const both = ['--url', url, '--admin-url', db.url]
+    const { json, err } = await cli(['init', ...both, '--json'])
+    assert.equal(json.created, true)
+    assert.match(err, /^The role of --url lacks rights on it.*\n {2}grant select on "public"."session" to /)
+    for (const grant of json.grants) await db.sql.unsafe(grant)
+    assert.equal((await cli(['stats', '--url', url])).code, 0)
+    const again = await cli(['init', ...both])
+    assert.deepEqual([again.out, again.err], ['The table "public"."session" is there already.\n', ''])
   } finally {
-    await db.sql.unsafe(`drop role ${role}`)
+    await db.sql.unsafe(`drop owned by ${role}; drop role ${role}`)
+  }
+})
+
+test('init --admin-url creates the table where the role of --url looks for it, whatever the other’s search_path', async () => {
+  await db.sql`drop table if exists session`
+  const role = `placed_${process.pid}`
+  await db.sql.unsafe(
+    `create role ${role} login password 'secret'; create schema app; grant usage on schema app to ${role}`,
+  )
+  const url = Object.assign(new URL(`${db.url}?options=-c%20search_path%3Dapp,public`), {
+    username: role,
+    password: 'secret',
+  })
+  try {
+    assert.equal(
+      (await cli(['init', '--url', url.href, '--admin-url', db.url])).out,
+      'Created the table "app"."session".\n',
+    )
+    assert.equal((await db.sql`select to_regclass('app.session') as found`)[0]?.['found'], 'app.session')
+    const nobody = 'postgres://nobody:secret@127.0.0.1:1/x'
+    const unasked = await cli(['init', '--url', nobody, '--admin-url', db.url, '--table', 'unasked'])
+    assert.equal(unasked.out, 'Created the table "unasked".\n')
+    assert.match(
+      unasked.err,
+      /^The role of --url could not be asked for its schema, so that of --admin-url is taken: /,
+    )
+    assert.ok(!unasked.err.includes('secret'))
+  } finally {
+    await db.sql.unsafe(
+      `drop schema app cascade; drop table unasked; drop owned by ${role}; drop role ${role}`,
+    )
   }
 })
 
@@ -195,9 +234,84 @@ test('without a terminal progress is a line now and then', () => {
 test('prune ends after the batch when it is stopped, says what it did, and leaves no connection', async () => {
   await table()
   await expire(4000)
-  const { code, json } = await cli(['prune', '--url', db.url, '--json'], { stop: AbortSignal.abort() })
+  const stop = new AbortController()
+  const stopAtFirst = (message: unknown) => {
+    if ((message as BatchMessage).verb.startsWith('prune')) stop.abort()
+  }
+  batches.start.subscribe(stopAtFirst)
+  const { code, json } = await cli(['prune', '--url', db.url, '--json'], { stop: stop.signal })
+  batches.start.unsubscribe(stopAtFirst)
   assert.equal(code, 130)
   assert.deepEqual(json, { deleted: 1000, remaining: 3000 })
+})
+
+test('what is interrupted says so, leaves no statement in the server, and its exit code is 130', async () => {
+  await table()
+  const answered = async (text: string) => Number((await db.sql.unsafe(text))[0]?.['count'])
+  const busy = `select count(*) from pg_stat_activity
+    where datname = current_database() and application_name like 'connect-postgres-simple %' and state = 'active'`
+  for (const [command, ...flags] of [
+    ['stats'],
+    ['doctor', '--user-index'],
+    ['sessions', '--user', 'anna'],
+    ['logout', '--user', 'anna', '--yes'],
+    ['logout', '--all', '--yes'],
+    ['prune'],
+    ['prune', '--dry-run'],
+    ['init', '--user-index'],
+  ] as [string, ...string[]][]) {
+    const stop = new AbortController()
+    await db.sql.begin(async (sql) => {
+      // The doctor reads no locked table, and waits for the catalogue instead.
+      await sql.unsafe(
+        `lock table session${command === 'doctor' ? ', pg_catalog.pg_class' : ''} in access exclusive mode`,
+      )
+      const running = cli([command, '--url', db.url, ...flags], { stop: stop.signal })
+      while ((await sql`select from pg_locks where not granted`).length === 0)
+        await new Promise((resume) => setTimeout(resume, 20))
+      stop.abort()
+      const { code, out, err } = await running
+      assert.deepEqual([code, out], [130, ''], command)
+      assert.match(err, /^Interrupted\./)
+      if (command !== 'doctor')
+        while ((await answered(busy)) > 0) await new Promise((resume) => setTimeout(resume, 20))
+    })
+    while ((await answered(busy)) > 0) await new Promise((resume) => setTimeout(resume, 20))
+  }
+})
+
+test('a database that is read-only is refused at once, as no further attempt would help', async () => {
+  await table()
+  await expire(1)
+  const url = `${db.url}?options=-c%20default_transaction_read_only%3Don`
+  for (const args of [['prune'], ['logout', '--all', '--yes'], ['logout', '--sid', 'old-1', '--yes']]) {
+    const { code, err } = await cli([...args, '--url', url])
+    assert.equal(code, 1, err)
+    assert.match(err, /^connect-postgres-simple: .*read-only transaction.*25006.*\n$/)
+  }
+  await db.sql`drop table session`
+  assert.equal((await cli(['init', '--url', url])).code, 1)
+})
+
+test('a statement that is tried again for long says why, once', async () => {
+  await table()
+  const told: string[] = []
+  const attempts = watchAttempts(({ message }) => told.push(message), 50)
+  const name = new URL(db.url).pathname.slice(1)
+  const admin = Object.assign(new URL(db.url), { pathname: '/postgres' })
+  const sql = postgres(admin.href, { max: 1, onnotice() {} })
+  try {
+    await sql.unsafe(`alter database "${name}" allow_connections false`)
+    const running = cli(['stats', '--url', db.url])
+    while (told.length === 0) await new Promise((resume) => setTimeout(resume, 20))
+    await sql.unsafe(`alter database "${name}" allow_connections true`)
+    await running
+  } finally {
+    attempts.end()
+    await sql.end()
+  }
+  assert.equal(told.length, 1)
+  assert.match(told[0] as string, /not currently accepting connections/)
 })
 
 test('prune says if rows stay, and if another prunes', async () => {

@@ -87,7 +87,7 @@ test('it prints its result, and ends with its exit code', async () => {
   assert.equal((await run('prune', '--table', 'other').ended()).code, 1)
 })
 
-test('Ctrl-C ends a prune after the batch under way, a second one at once, and what only reads at once', async () => {
+test('Ctrl-C ends a prune after the batch under way, a second one at once, and what has begun nothing at once', async () => {
   await slowTable(60_000)
   const pruning = run('prune', '--limit', '50000', '--json')
   while ((await count()) === 60_000) await new Promise((resume) => setTimeout(resume, 20))
@@ -104,17 +104,30 @@ test('Ctrl-C ends a prune after the batch under way, a second one at once, and w
     while ((await sql`select from pg_locks where not granted`).length === 0)
       await new Promise((resume) => setTimeout(resume, 20))
     waiting.child.kill('SIGINT')
-    await new Promise((resume) => setTimeout(resume, 100))
-    assert.equal(waiting.child.exitCode, null)
-    waiting.child.kill('SIGINT')
     assert.equal((await waiting.ended()).code, 130)
-
-    const reading = run('stats')
-    while ((await sql`select from pg_locks where not granted`).length < 2)
-      await new Promise((resume) => setTimeout(resume, 20))
-    reading.child.kill('SIGINT')
-    assert.equal((await reading.ended()).code, 130)
   })
+
+  const stopping = run('prune')
+  const before = await count()
+  while ((await count()) === before) await new Promise((resume) => setTimeout(resume, 20))
+  await db.sql.begin(async (sql) => {
+    await sql`lock table session in access exclusive mode`
+    stopping.child.kill('SIGINT')
+    await new Promise((resume) => setTimeout(resume, 100))
+    assert.equal(stopping.child.exitCode, null)
+    stopping.child.kill('SIGTERM')
+    assert.equal((await stopping.ended()).code, 130)
+  })
+})
+
+test('remarks that cannot be written, and a result that cannot, end nothing in a crash', async () => {
+  await slowTable(10)
+  const command = node.map((word) => `'${word}'`).join(' ')
+  const shell = (line: string) => program('sh', ['-c', line], env).ended()
+  const closed = await shell(`${command} prune --json 2>&-`)
+  assert.deepEqual([closed.code, JSON.parse(closed.output)], [0, { deleted: 10, remaining: 0 }])
+  assert.equal((await shell(`${command} purge 2>/dev/full`)).code, 2)
+  assert.equal((await shell(`${command} stats >/dev/full`)).code, 2)
 })
 
 test('a reader that has seen enough is no error', async () => {
@@ -152,12 +165,15 @@ test(
     for (const [answer, left] of [
       ['\u0003', 1],
       ['n\n', 1],
+      // Ctrl-D.
+      ['\u0004', 1],
       ['y\n', 2],
     ] as const) {
       const repairing = onTerminal('doctor', '--fix')
       await repairing.shown(/Run this statement\? \[y\/N\]/)
       repairing.type(answer)
-      await repairing.ended
+      const { code } = await repairing.ended
+      assert.equal(code, answer === '\u0003' ? 130 : 1, JSON.stringify(answer))
       assert.equal(await indexes(), left, JSON.stringify(answer))
     }
   },

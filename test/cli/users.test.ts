@@ -49,6 +49,25 @@ test('sessions --json has sid, expires and session, and with --full the whole si
   assert.equal(full.json[0].sid, 'anna-at-work-0123456789')
 })
 
+test('what a terminal would obey is shown as text, in sids, keys, ids and errors', async () => {
+  await table()
+  const evil = '\u001b[2J\u009b31m\u202e'
+  await putRow(db.sql, `${evil}-0123456789`, { passport: { user: evil }, [evil]: 1 })
+  for (const ran of [
+    await run('sessions', '--user', evil, '--full'),
+    await run('sessions', '--user', evil),
+    await run('stats'),
+    await run('stats', '--table', evil),
+    await run('doctor', '--table', evil),
+    await cli(['logout', '--url', db.url, '--user', evil], { typed: 'n\n' }),
+  ]) {
+    const text = ran.out + ran.err
+    assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u)
+    assert.match(text, /u\{?(00)?1b/)
+  }
+  await db.sql`delete from session`
+})
+
 test('sessions finds the id where --user-path says', async () => {
   await table()
   await putRow(db.sql, 'carl-0123456789', { account: { id: 7 } })
