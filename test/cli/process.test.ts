@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { TransactionSql } from 'postgres'
 import { database } from '../support/database.ts'
 import { program } from '../support/processes.ts'
 import { promises } from '../support/promise.ts'
@@ -77,6 +78,14 @@ async function slowTable(rows: number): Promise<void> {
   await db.sql`create trigger slow before delete on session for each statement execute procedure slow()`
 }
 
+/** Whether somebody in this database waits for a lock. Others of the server are other tests. */
+const isAwaited = async (sql: TransactionSql) =>
+  (
+    await sql`
+      select from pg_locks l join pg_database d on d.oid = l.database
+      where d.datname = current_database() and not l.granted`
+  ).length > 0
+
 const count = async () => Number((await db.sql`select count(*) from session`)[0]?.['count'])
 
 test('it prints its result, and ends with its exit code', async () => {
@@ -101,23 +110,41 @@ test('Ctrl-C ends a prune after the batch under way, a second one at once, and w
   await db.sql.begin(async (sql) => {
     await sql`lock table session in access exclusive mode`
     const waiting = run('prune')
-    while ((await sql`select from pg_locks where not granted`).length === 0)
-      await new Promise((resume) => setTimeout(resume, 20))
+    while (!(await isAwaited(sql))) await new Promise((resume) => setTimeout(resume, 20))
     waiting.child.kill('SIGINT')
     assert.equal((await waiting.ended()).code, 130)
   })
 
+  await db.sql`
+    create or replace function slow() returns trigger language plpgsql as
+    'begin perform pg_sleep(60); return null; end'`
   const stopping = run('prune')
-  const before = await count()
-  while ((await count()) === before) await new Promise((resume) => setTimeout(resume, 20))
-  await db.sql.begin(async (sql) => {
-    await sql`lock table session in access exclusive mode`
-    stopping.child.kill('SIGINT')
-    await new Promise((resume) => setTimeout(resume, 100))
-    assert.equal(stopping.child.exitCode, null)
-    stopping.child.kill('SIGTERM')
-    assert.equal((await stopping.ended()).code, 130)
-  })
+  const sleeps = () => db.sql`
+    select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
+  while ((await sleeps()).length === 0) await new Promise((resume) => setTimeout(resume, 20))
+  stopping.child.kill('SIGINT')
+  await new Promise((resume) => setTimeout(resume, 200))
+  assert.equal(stopping.child.exitCode, null)
+  stopping.child.kill('SIGTERM')
+  assert.equal((await stopping.ended()).code, 130)
+  await db.sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and wait_event = 'PgSleep'`
+})
+
+test('a database that is read-only is refused at once, as no further attempt would help', async () => {
+  await slowTable(1)
+  const readOnly = { ...env, DATABASE_URL: `${db.url}?options=-c%20default_transaction_read_only%3Don` }
+  const refused = async (...args: string[]) => {
+    const { code, output } = await program(process.execPath, [...node.slice(1), ...args], readOnly).ended()
+    assert.equal(code, 1, output)
+    assert.match(output, /^connect-postgres-simple: .*read-only transaction.*25006.*\n$/)
+  }
+  await refused('prune')
+  await refused('logout', '--all', '--yes')
+  await refused('logout', '--sid', '1', '--yes')
+  await db.sql`drop table session`
+  await refused('init')
 })
 
 test('remarks that cannot be written, and a result that cannot, end nothing in a crash', async () => {

@@ -46,7 +46,10 @@ test(
         redirect: 'manual',
       })
       const cookie = login.headers.getSetCookie()[0]?.split(';')[0] as string
-      const post = (at: string) => fetch(at, { method: 'POST', headers: { cookie }, redirect: 'manual' })
+      // express-session sends the head before it saves. Only the end of the body says that it has saved.
+      await login.text()
+      const post = async (at: string) =>
+        (await fetch(at, { method: 'POST', headers: { cookie }, redirect: 'manual' })).text()
       const look = async () => (await fetch(url, { headers: { cookie } })).text()
       const words = 'Logged in as <strong>Ann &#60;b&#62;</strong>. Counted to <strong>1</strong>'
       await post(`${there}/count`)
