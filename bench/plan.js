@@ -16,23 +16,24 @@ const FULL = {
   pools: { sizes: [10, 20, 40, 80], concurrency: 256, ...SLOW_PACE },
   cost: { rounds: 3, users: 400, pagesPerSecond: 100, seconds: 12 },
   store: [
-    { ...PACE, bytes: 300, operations: [...VERBS, BACK], concurrencies: [1, 8, 32, 64, 256, 1000] },
-    { ...PACE, bytes: 4000, operations: VERBS, concurrencies: [1, 32, 256] },
-    { ...PACE, bytes: 64_000, operations: VERBS, concurrencies: [1, 32, 256] },
+    { ...PACE, bytes: 300, operations: [...VERBS, BACK], concurrencies: [1, 32, 256] },
+    { ...SLOW_PACE, bytes: 300, operations: ['get+touch'], concurrencies: [8, 64, 1000] },
+    { ...PACE, bytes: 4000, operations: ['get', 'get+touch', 'set loaded'], concurrencies: [1, 256] },
+    { ...PACE, bytes: 64_000, operations: ['get', 'set loaded', 'set new'], concurrencies: [1, 32, 256] },
   ],
   relay: [
     { ...SLOW_PACE, delays: DELAYS, operations: ['get+touch'], concurrencies: [1, 8, 32, 64, 256, 1000] },
-    { ...SLOW_PACE, delays: [1], operations: OTHER_VERBS, concurrencies: [1, 256] },
+    { ...SLOW_PACE, delays: [1], operations: OTHER_VERBS, concurrencies: [1] },
   ],
   open: {
     delays: [1],
     operation: 'get+touch',
-    rates: [100, 300, 1000, 1500, 2000, 3000, 5000, 7000, 10_000],
-    ...{ rounds: 3, ms: 3000, warmMs: 300, compileMs: 500 },
+    rates: [100, 500, 1000, 2000, 3000, 5000, 10_000],
+    ...{ rounds: 2, ms: 2000, warmMs: 300, compileMs: 500 },
   },
   http: [
-    { routes: ['/read', '/write'], connections: [1, 32, 256], rounds: 3, seconds: 2, warmSeconds: 0.5 },
-    { delayMs: 1, routes: ['/read'], connections: [1, 32, 256], rounds: 3, seconds: 2, warmSeconds: 0.5 },
+    { routes: ['/read', '/write'], connections: [32, 256], rounds: 3, seconds: 1.5, warmSeconds: 0.5 },
+    { delayMs: 1, routes: ['/read'], connections: [32, 256], rounds: 3, seconds: 1.5, warmSeconds: 0.5 },
   ],
   processes: { counts: [1, 2, 4, 8], concurrency: 64, rounds: 3, ms: 1000, warmMs: 300 },
   rows: {
@@ -44,7 +45,7 @@ const FULL = {
   prune: { expired: 1_000_000, live: 200_000, rounds: 3 },
   limit: { rounds: 5, ms: 2000 },
   start: { rounds: 15 },
-  soak: { minutes: 10, warmSeconds: 10 },
+  soak: { minutes: 3, warmSeconds: 10 },
 }
 
 const QUICK_PACE = { rounds: 2, ms: 200, warmMs: 80, compileMs: 150 }
