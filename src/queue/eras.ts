@@ -55,7 +55,8 @@ export class Eras<Write> {
   }
 
   /**
-   * Starts an era whose writes are held back until the task has ended.
+   * Starts an era whose writes are held back until the task has ended, successfully or not.
+   * @param task which has waited until all before it has `settled`
    * @param release is called then, with each of the writes
    */
   beginAfter(task: Promise<unknown>, release: (write: Write) => void): void {
@@ -65,7 +66,7 @@ export class Eras<Write> {
       gate.waiting = undefined
       for (const write of waiting ?? []) release(write)
     }
-    this.#earlierEnded = this.#inBackground(() => Promise.allSettled([this.#earlierEnded, task]).then(open))
+    this.#earlierEnded = this.#inBackground(() => task.then(open, open))
     this.#current = { unfinished: 0, onEnd: undefined, gate }
   }
 }

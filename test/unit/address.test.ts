@@ -83,6 +83,9 @@ test('ssl means what it means to node-postgres: everything verifies but no-verif
     checkServerIdentity(): unknown
   }
   assert.equal(ca.checkServerIdentity(), undefined)
+  // With a root certificate psql takes `require` for `verify-ca`.
+  const required = ssl(`sslmode=require&uselibpqcompat=true&sslrootcert=${root}`) as typeof ca
+  assert.deepEqual(Object.keys(required), ['ca', 'checkServerIdentity'])
   assert.equal(of('postgres://h/d', { PGSSLMODE: 'require' }).ssl, true)
   assert.equal(of('postgres://h/d?sslmode=disable', { PGSSLMODE: 'require' }).ssl, false)
 })
@@ -253,7 +256,20 @@ test('conObject wins over conString, and its connectionString over its other key
   assert.deepEqual(ofObject({ host: 'mine', user: 'ann', connectionString: 'postgres://theirs/d' }).host, [
     'theirs',
   ])
-  assert.equal(ofObject({ host: 'mine', user: 'ann', connectionString: 'postgres://theirs/d' }).user, 'ann')
+  const both = {
+    host: 'mine',
+    user: 'ann',
+    password: 'mine',
+    database: 'mine',
+    port: 1,
+    application_name: 'mine',
+  }
+  assert.equal(ofObject({ ...both, connectionString: 'postgres://theirs/d' }).user, 'ann')
+  const url = 'postgres://bob:theirs@theirs:2/theirs?application_name=theirs'
+  assert.deepEqual(ofObject({ ...both, connectionString: url }), {
+    ...{ host: ['theirs'], port: [2], user: 'bob', password: 'theirs', database: 'theirs' },
+    connection: { application_name: 'theirs' },
+  })
 })
 
 test('conObject’s keys become those of postgres.js', () => {

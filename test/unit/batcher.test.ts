@@ -215,3 +215,16 @@ test('a member that is tried again for long, alone, keeps the others of its batc
   sent[2]?.fail(new Error('member'))
   assert.equal((await failure(all[0] as Promise<string>)).message, 'member')
 })
+
+test('a batch is closed when it has exactly its size, also to what weighs nothing', async () => {
+  const { queue, sent, keys } = backend()
+  const all = Promise.all(
+    [60, 40, 0].map((weight, i) => queue.submit('abc'.charAt(i), { verb: 'append', weight })),
+  )
+  for (let i = 0; i < 2; i++) {
+    await tick()
+    sent[i]?.end()
+  }
+  await all
+  assert.deepEqual(keys(), ['ab', 'c'])
+})

@@ -62,3 +62,13 @@ test('with anything: my changes are in it, and where I changed nothing it is wha
     { seed: 4, numRuns: 500 },
   )
 })
+
+test('the later expiry of a cookie is told by the time, in whatever form it comes', () => {
+  const cookie = (expires: unknown) => of({ cookie: { expires } })
+  const [sooner, later] = ['2030-01-01T00:00:01.000Z', '2030-01-02T00:00:01.000Z']
+  const merged = (mine: unknown, theirs: unknown) =>
+    (merge(cookie(sooner), cookie(mine), cookie(theirs)) as any).cookie.expires
+  assert.equal(merged(new Date(sooner), later), later)
+  assert.deepEqual(merged(new Date(later), sooner), new Date(later))
+  assert.deepEqual(merged(later, new Date(sooner)), later)
+})

@@ -104,3 +104,10 @@ test('a read folds with no write, and a create not with a destroy before it', ()
   assert.equal(fold(create, { verb: 'get' }), undefined)
   assert.equal(fold({ verb: 'destroy' }, create), undefined)
 })
+
+test('a row that expires at the very second is alive, so what follows folds into what leaves it so', () => {
+  const until = (expire: number) => ({ verb: 'upsert', sess: '"a"', expire, aliveAt: 0 }) as const
+  const touch = { verb: 'touch', expire: 9, aliveAt: 5 } as const
+  assert.deepEqual(fold(until(5), touch), { ...until(5), expire: 9 })
+  assert.equal(fold(until(4), touch), undefined)
+})

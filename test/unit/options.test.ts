@@ -130,6 +130,7 @@ test('a wrong value is a TypeError with name, rule, value and type', () => {
     [{ errorLog: {} }, /`errorLog` to be a function, got a value of type object/],
     [{ serializer: { parse() {} } }, /`stringify` and `parse`/],
     [{ timeout: 0 }, /`timeout`/],
+    [{ timeout: 2_147_484 }, /`timeout` to be a number of seconds above 0 and up to 2147483, got `2147484`/],
     [{ max: 1.5 }, /whole number from 1 to 10000, got `1.5`/],
     [{ conObject: { max: 0 } }, /`max`/],
     [{ conObject: { max: 'many' } }, /`max`/],

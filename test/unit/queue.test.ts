@@ -574,3 +574,58 @@ test('a caller that came later with an earlier deadline ends no one else’s wai
   sent[0]?.end()
   assert.deepEqual(await Promise.all(both), ['a', 'a'])
 })
+
+test('an operation that fails behind one on its way does not send that one again', async () => {
+  const { queue, sent } = backend({ lanes: { read: 1, write: 2 } })
+  const first = queue.submit('a', { verb: 'append' })
+  await tick()
+  const broken = failure(queue.submit('a', Promise.reject(new Error('broken'))))
+  assert.equal((await broken).message, 'broken')
+  await tick()
+  assert.equal(sent.length, 1)
+  sent[0]?.end()
+  await first
+  await tick()
+  assert.equal(sent.length, 1)
+})
+
+test('what is on its way at its deadline has a moment to fail by itself, with the better reason', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({ time, timeoutMs: 1000 })
+  const reason = failure(queue.submit('a', { verb: 'append' }))
+  await time.pass(1005)
+  sent[0]?.fail(new Error('the better reason'))
+  assert.equal((await reason).message, 'the better reason')
+  const silent = failure(queue.submit('a', { verb: 'append' }))
+  await time.pass(1025)
+  assert.equal((await silent).message, 'late')
+})
+
+test('a second task for all keys waits for the first, and for nothing that came between but its writes', async () => {
+  const { queue, sent } = backend()
+  const order: string[] = []
+  let endFirst = () => {}
+  const first = queue.runExclusive(
+    () =>
+      new Promise<void>((resolve) => {
+        endFirst = () => {
+          order.push('first')
+          resolve()
+        }
+      }),
+  )
+  const between = queue.submit('a', { verb: 'append' }).then(() => order.push('between'))
+  const second = queue.runExclusive(async () => void order.push('second'))
+  const after = queue.submit('b', { verb: 'append' }).then(() => order.push('after'))
+  await tick()
+  assert.deepEqual([order, sent.length], [[], 0])
+  endFirst()
+  await first
+  await tick()
+  sent[0]?.end()
+  await Promise.all([between, second])
+  await tick()
+  sent[1]?.end()
+  await after
+  assert.deepEqual(order, ['first', 'between', 'second', 'after'])
+})
