@@ -1,5 +1,5 @@
 // One connection to PostgreSQL, from its opening to its end. Promises that each statement ends by its
-// deadline, that a missed deadline ends the connection, and that an idle connection keeps no process alive.
+// deadline, after which the connection has to be given up, and that an idle connection keeps no process alive.
 // Must not know what the statements are.
 //
 // The driver only speaks the protocol. It gets a socket that is already connected and encrypted. Its own
@@ -73,19 +73,18 @@ export class Link {
    * @param effectUntil by when it must have taken effect
    */
   async query(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Columns[]> {
-    const giveUp = () => this.giveUp()
     if (this.#aheadMs === undefined) {
       const late = new ConnectionError('CONNECT_TIMEOUT', 'The server did not let the store in in time')
       const loginMs = this.#options['connect_timeout'] * 1000
       this.#loginTimer = startTimer(() => this.giveUp(late), loginMs).unref()
       try {
-        this.#aheadMs = await this.#login(until, giveUp)
+        this.#aheadMs = await this.#login(until)
       } finally {
         stopTimer(this.#loginTimer)
       }
     }
     const values = parameters(timeLeft(effectUntil, this.#aheadMs))
-    return execute(this.#sql, text, values, until, giveUp).catch((error) => {
+    return execute(this.#sql, text, values, until).catch((error) => {
       // Something on the way has changed the bytes: the connection is lost, as any other that ends so.
       const { code } = error as { code?: unknown }
       if (!String(code).startsWith('ERR_SSL_')) throw error
@@ -93,12 +92,12 @@ export class Link {
     })
   }
 
-  #login(until: number, giveUp: () => void): Promise<number> {
+  #login(until: number): Promise<number> {
     const { path, host, port, database } = this.#options
     const server: Server = { path, host: host[0] as string, port: port[0] as number, database }
     return traced(connects, {
       describe: () => ({ server: addressOf(server) }),
-      work: () => greet(this.#sql, until, giveUp),
+      work: () => greet(this.#sql, until),
       tellable: (error) => withoutData(error, server),
     })
   }

@@ -56,8 +56,9 @@ export class OwnClient implements Client {
     try {
       return await link.query(text, parameters, until, effectUntil)
     } catch (error) {
-      // After any other error than the server's answer to this statement, the connection cannot be trusted:
-      // the driver (3.4.9) reports the last error of a lost connection as the error of the next statement.
+      // After any other error than the server's answer to this statement, the connection cannot be trusted: a
+      // statement may still be under way, and the driver (3.4.9) reports the last error of a lost connection as
+      // the error of the next statement.
       if (!isStatementError(error) && link === this.#link) {
         if (!link.wasOpen) this.#refusals++
         const mayAskAnother = !link.wasOpen && this.#refusals < this.#options.host.length

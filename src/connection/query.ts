@@ -46,10 +46,9 @@ export function isStatementError(error: unknown): boolean {
 export async function greet(
   sql: Sql<any>,
   until: number,
-  giveUp: () => void,
   onSent?: (ended: Promise<unknown>) => void,
 ): Promise<number> {
-  const [row] = await execute(sql, GREETING, [], until, giveUp, onSent)
+  const [row] = await execute(sql, GREETING, [], until, onSent)
   if (row?.[0] !== 'false')
     throw new StoreError(READ_ONLY, 'The server is a standby: the store works on the primary only')
   const clock = Number(row[1])
@@ -62,23 +61,20 @@ export function timeLeft(until: number, aheadMs: number): TimeLeft {
 }
 
 /**
- * Resolves with the rows of a statement.
- * @param giveUp is called when the deadline has passed, to drop the connection with the statement under way
+ * Resolves with the rows of a statement. After STORE_TIMEOUT it is still under way: the connection has to be
+ * dropped with it, or left alone until it has ended.
  */
 export function execute(
   sql: Sql<any>,
   text: string,
   parameters: readonly string[],
   until: number,
-  giveUp: () => void,
   onSent?: (ended: Promise<unknown>) => void,
 ): Promise<Columns[]> {
   return new Promise<Columns[]>((resolve, reject) => {
     let ended = false
     const expire = () => {
-      if (ended) return
-      giveUp()
-      reject(timedOut())
+      if (!ended) reject(timedOut())
     }
     // `soon` lets an answer that has already arrived be read first. After something has blocked the event
     // loop, Node runs timers before it reads sockets.

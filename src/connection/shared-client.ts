@@ -39,10 +39,10 @@ export function sharedClient(sql: Sql<any>): Client {
           isBusy = false
         })
       }
-      aheadMs ??= await greet(sql, until, () => {}, remember)
+      aheadMs ??= await greet(sql, until, remember)
       isShutOut = false
       try {
-        return await execute(sql, text, parameters(timeLeft(effectUntil, aheadMs)), until, () => {}, remember)
+        return await execute(sql, text, parameters(timeLeft(effectUntil, aheadMs)), until, remember)
       } catch (error) {
         // Greet again before the next statement: the instance may have reconnected to another server, which
         // has another clock.

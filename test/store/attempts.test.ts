@@ -1,0 +1,256 @@
+// Which failures are tried again, on which connections, and what is told of them. Most of it against a server
+// that misbehaves on command.
+
+import assert from 'node:assert/strict'
+import { connect, type Socket } from 'node:net'
+import type { SessionData } from 'express-session'
+import postgres from 'postgres'
+import { realTimers } from '../../src/clock.ts'
+import { fake } from '../faults/fake.ts'
+import { proxy } from '../faults/proxy.ts'
+import { database, tableSql } from '../support/database.ts'
+import { failure } from '../support/failure.ts'
+import { port } from '../support/port.ts'
+import { promises } from '../support/promise.ts'
+import { backends, putRow, sessionOf, withStore } from '../support/store.ts'
+
+const db = await database('attempts')
+await db.sql.unsafe(tableSql)
+const test = promises('attempts')
+
+const retries = (store: { stats(): { retries: number } }) => store.stats().retries
+const someTime = (ms: number) => new Promise((resume) => setTimeout(resume, ms))
+
+test('what comes of the way or the state of the server is tried again, and what concerns the statement is not', async () => {
+  const server = await fake()
+  try {
+    await withStore({ conString: server.url, timeout: 5, errorLog() {} }, async (store) => {
+      for (const [severity, code, isTriedAgain] of [
+        ['FATAL', '53300', true],
+        ['ERROR', '26000', true],
+        ['FATAL', '08P01', true],
+        ['FATAL', '57P01', true],
+        ['ERROR', '40001', true],
+        ['ERROR', '08P01', false],
+        ['ERROR', '42501', false],
+        ['ERROR', '22P02', false],
+      ] as const) {
+        await store.get('before')
+        const before = retries(store)
+        const seen = server.misbehave({ kind: 'error', afterMessages: 0, severity, code })
+        const outcome = await store.get('sid').then(
+          () => undefined,
+          (error: { code: string }) => error.code,
+        )
+        assert.equal(seen.times, 1)
+        assert.deepEqual(
+          [outcome, retries(store) > before],
+          isTriedAgain ? [undefined, true] : [code, false],
+          code,
+        )
+      }
+    })
+  } finally {
+    await server.close()
+  }
+})
+
+test('a connection that the network resets, or cannot write to, is replaced', async () => {
+  for (const code of ['EPIPE', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH']) {
+    let opened = 0
+    let socket: Socket | undefined
+    const url = new URL(db.url)
+    const sql = postgres(db.url, {
+      socket: async () => {
+        opened++
+        socket = connect(Number(url.port), url.hostname)
+        return socket
+      },
+    } as object)
+    await withStore({ postgres: sql, max: 1 }, async (store) => {
+      await store.get('sid')
+      const reached = socket as Socket
+      const write = () => reached.destroy(Object.assign(new Error('of the network'), { code }))
+      Object.assign(reached, { write })
+      assert.equal(await store.get('sid'), null)
+    })
+    assert.equal(opened, 2, code)
+    await sql.end()
+  }
+})
+
+test('when the time ends in the middle of an attempt, the error names what the attempt before failed with', async () => {
+  const server = await fake()
+  try {
+    await withStore({ conString: server.url, timeout: 1, max: 1, errorLog() {} }, async (store) => {
+      const refused = server.misbehave({ kind: 'error', afterMessages: 0, severity: 'FATAL', code: '57P03' })
+      const told = failure(store.get('sid'))
+      while (refused.times === 0) await someTime(1)
+      server.misbehave({ kind: 'silence', afterBytes: 190 })
+      const { code, message } = await told
+      assert.equal(code, 'STORE_TIMEOUT')
+      assert.match(message, /the last attempt failed with 57P03/)
+    })
+  } finally {
+    await server.close()
+  }
+})
+
+test('the pauses between attempts grow, and start small again after a success', async () => {
+  const server = await fake()
+  const { setTimeout: real } = realTimers
+  const delays: number[] = []
+  try {
+    await withStore({ conString: server.url, timeout: 10, max: 1, errorLog() {} }, async (store) => {
+      await store.get('sid')
+      realTimers.setTimeout = ((work: () => void, ms: number) => {
+        if (ms > 0 && ms <= 250) delays.push(ms)
+        return real(work, ms)
+      }) as typeof realTimers.setTimeout
+      const fail = async (times: number) => {
+        let left = times
+        let seen = server.misbehave({ kind: 'error', afterMessages: 0, severity: 'FATAL', code: '57P01' })
+        const done = store.get('sid')
+        while (left > 0) {
+          if (seen.times > 0 && --left > 0)
+            seen = server.misbehave({ kind: 'error', afterMessages: 0, severity: 'FATAL', code: '57P01' })
+          await new Promise((resume) => setImmediate(resume))
+        }
+        await done
+        return delays.splice(0)
+      }
+      const first = await fail(5)
+      assert.equal(first.length, 5, String(first))
+      assert.ok((first.at(-1) as number) > 100, String(first))
+      const next = await fail(1)
+      assert.ok((next[0] as number) <= 5, String(next))
+    })
+  } finally {
+    realTimers.setTimeout = real
+    await server.close()
+  }
+})
+
+test('after rows that were not asked for all connections are replaced, also one that waits for its answer', async () => {
+  const server = await fake()
+  server.rows.set('sid', { sess: '{"cookie":{}}', expire: '9999999999' })
+  try {
+    await withStore({ conString: server.url, timeout: 10, max: 4, errorLog() {} }, async (store) => {
+      await store.get('sid')
+      // In the middle of its answer.
+      const silent = server.misbehave({ kind: 'silence', afterBytes: 60 })
+      const waiting = store.get('sid')
+      while (silent.times === 0) await someTime(1)
+      // On another connection.
+      await store.get('other')
+      server.misbehave({ kind: 'swap', afterMessages: 0 })
+      server.rows.set('swapped', { sess: '{"cookie":{}}', expire: '9999999999' })
+      assert.equal((await failure(store.get('swapped'))).code, 'STORE_MISMATCH')
+      assert.ok(await waiting)
+    })
+  } finally {
+    await server.close()
+  }
+})
+
+test('of several hosts the first is asked again after the last', async () => {
+  const [one, other] = [await proxy(db.url), await proxy(db.url)]
+  const hosts = `127.0.0.1:${new URL(one.url).port},127.0.0.1:${new URL(other.url).port}`
+  const conString = db.url.replace(/@[^/]+/, `@${hosts}`)
+  await withStore({ conString, timeout: 5, errorLog() {} }, async (store) => {
+    for (const [up, down] of [
+      [one, other],
+      [other, one],
+      [one, other],
+    ] as const) {
+      up.become('pass')
+      down.become('shut')
+      down.hangUp()
+      assert.equal(await store.get('sid'), null)
+    }
+  })
+  await Promise.all([one.close(), other.close()])
+})
+
+test('a connection that is known to have ended is replaced before anything is sent on it', () =>
+  withStore({ conString: db.url, max: 1 }, async (store) => {
+    await store.get('sid')
+    await db.sql`select pg_terminate_backend(pid) from unnest(${await backends(db.sql)}::int[]) pid`
+    while (store.stats().connections.open > 0) await someTime(5)
+    assert.equal(await store.get('sid'), null)
+    assert.equal(retries(store), 0)
+  }))
+
+test('`max_lifetime` is in seconds, and a connection in use is not idle', async () => {
+  const sql = postgres(db.url, { max_lifetime: 60, idle_timeout: 0.2 } as object)
+  await db.sql.unsafe(`
+    create view slow as
+    select sid, case sid when 'slow' then (select sess from pg_sleep(0.6)) else sess end as sess, expire from session`)
+  await putRow(db.sql, 'slow', {})
+  await withStore({ postgres: sql, tableName: 'slow', max: 1 }, async (store) => {
+    await store.get('sid')
+    const [before] = await backends(db.sql)
+    await someTime(100)
+    assert.ok(await store.get('slow'))
+    assert.deepEqual([await backends(db.sql), retries(store)], [[before], 0])
+  })
+  await sql.end()
+})
+
+test('statements are prepared: their text is sent once for each connection', async () => {
+  let sent = ''
+  const relay = await port((socket) => {
+    const { port: to, hostname } = new URL(db.url)
+    const upstream = connect(Number(to), hostname).on('error', () => {})
+    socket.on('data', (data) => {
+      sent += data.toString('latin1')
+    })
+    socket.pipe(upstream).pipe(socket)
+  })
+  const url = Object.assign(new URL(db.url), { port: String(relay.number) })
+  await withStore({ conString: url.href, max: 1 }, async (store) => {
+    await store.get('first')
+    assert.match(sent, /from "session"/)
+    sent = ''
+    await store.get('second')
+    assert.match(sent, /second/)
+    assert.doesNotMatch(sent, /session/)
+  })
+  await relay.close()
+})
+
+test('the `onclose` of the app’s instance hears nothing of the store’s connections', async () => {
+  let closed = 0
+  const sql = postgres(db.url, { onclose: () => closed++ })
+  await withStore({ postgres: sql }, async (store) => {
+    await store.get('sid')
+    await db.sql`select pg_terminate_backend(pid) from unnest(${await backends(db.sql)}::int[]) pid`
+    await store.get('sid')
+  })
+  await someTime(50)
+  assert.equal(closed, 0)
+  await sql.end()
+})
+
+test('all pages of `all` share one deadline', async () => {
+  await db.sql`truncate session`
+  for (let i = 0; i < 500; i++) await putRow(db.sql, `page-${String(i).padStart(3, '0')}`, {})
+  await db.sql.unsafe(`
+    create view pages as
+    select sid, case when sid in ('page-100', 'page-300', 'page-450') then (select sess from pg_sleep(0.6)) else sess end
+      as sess, expire from session`)
+  await withStore({ conString: db.url, tableName: 'pages', timeout: 1, max: 2 }, async (store) => {
+    assert.equal((await failure(store.all())).code, 'STORE_TIMEOUT')
+  })
+  await withStore({ conString: db.url, tableName: 'pages', timeout: 10 }, async (store) => {
+    assert.equal((await store.all()).length, 500)
+  })
+})
+
+test('a closed store refuses every call, also a touch that it would not send', async () => {
+  const closed = await withStore({ conString: db.url, disableTouch: true }, async (store) => store)
+  const calls = [closed.touch('a', sessionOf()), closed.get('a'), closed.set('a', sessionOf() as SessionData)]
+  for (const { code } of await Promise.all(calls.map(failure))) assert.equal(code, 'STORE_CLOSED')
+})
+
+test('no connection is left behind', () => db.drop())
