@@ -133,7 +133,8 @@ test('the pauses between attempts grow, and start small again after a success', 
 
 test('after rows that were not asked for all connections are replaced, also one that waits for its answer', async () => {
   const server = await fake()
-  server.rows.set('sid', { sess: '{"cookie":{}}', expire: '9999999999' })
+  for (const sid of ['sid', 'other', 'swapped'])
+    server.rows.set(sid, { sess: '{"cookie":{}}', expire: '9999999999' })
   try {
     await withStore({ conString: server.url, timeout: 10, max: 4, errorLog() {} }, async (store) => {
       await store.get('sid')
@@ -144,7 +145,6 @@ test('after rows that were not asked for all connections are replaced, also one 
       // On another connection.
       await store.get('other')
       server.misbehave({ kind: 'swap', afterMessages: 0 })
-      server.rows.set('swapped', { sess: '{"cookie":{}}', expire: '9999999999' })
       assert.equal((await failure(store.get('swapped'))).code, 'STORE_MISMATCH')
       assert.ok(await waiting)
     })
