@@ -582,4 +582,43 @@ test('what a prune still has to do when the store is closed opens no connection'
   assert.deepEqual(await backends(db.sql), [])
 })
 
+test('a row that expires this very second is served, and is not pruned', () =>
+  withStore(at, async (store) => {
+    const { now } = Date
+    const second = Math.ceil(now() / 1000) + 100
+    await arrange(0)
+    await db.sql`insert into session values ('exactly', '{"cookie":{}}', to_timestamp(${second}::float8))`
+    await db.sql`delete from session where sid = 'live'`
+    Date.now = () => second * 1000
+    try {
+      assert.equal(await store.pruneSessions(), 0)
+      assert.ok(await store.get('exactly'))
+      Date.now = () => second * 1000 + 1
+      assert.equal(await store.get('exactly'), null)
+      assert.equal(await store.pruneSessions(), 1)
+    } finally {
+      Date.now = now
+    }
+  }))
+
+test('more rows of one and the same expiry that a trigger keeps than a batch has are passed over, and none is left behind', async () => {
+  await arrange(0)
+  await db.sql`
+    insert into session
+    select case when n <= 2500 then 'kept-' else 'free-' end || n, '{"cookie":{}}', date_trunc('minute', now() - interval '1 hour')
+    from generate_series(1, 4000) n`
+  await db.sql`
+    create function keep() returns trigger language plpgsql as
+    $$begin if old.sid like 'kept-%' then return null; end if; return old; end$$`
+  await db.sql`create trigger keep before delete on session for each row execute procedure keep()`
+  try {
+    await withStore({ ...at, errorLog() {} }, async (store) => {
+      assert.equal(await store.pruneSessions(), 1500)
+      assert.equal((await left()).filter((sid) => sid.startsWith('free-')).length, 0)
+    })
+  } finally {
+    await db.sql`drop function keep cascade`
+  }
+})
+
 test('no connection is left behind', () => db.drop())

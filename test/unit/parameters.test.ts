@@ -35,24 +35,25 @@ test('the separator stands in none of the lists that it separates', () => {
     'separator',
     'sids',
     'texts',
-    'was',
     'expiries',
     'aliveAts',
     'now',
     'latest',
+    'was',
   ]
   const [separator, ...lists] = sent(names, { keys: ['a\u0003', 'b'], ops }) as [string, ...string[]]
   assert.equal(separator, '\u0005')
+  const wanted = [
+    ['a\u0003', 'b'],
+    [replace.sess, replace.sess],
+    ['1', '1'],
+    ['2', '2'],
+    ['5'],
+    ['7'],
+    [replace.was, '\u0004'],
+  ]
   assert.deepEqual(
     lists.map((list) => list.split(separator)),
-    [
-      ['a\u0003', 'b'],
-      [replace.sess, replace.sess],
-      [replace.was, '\u0004'],
-      ['1', '1'],
-      ['2', '2'],
-      ['5'],
-      ['7'],
-    ],
+    wanted,
   )
 })
