@@ -21,6 +21,14 @@ Math.random = () => {
   return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
 }
 
+// The time limits of tests hold no process: where a mistake lets a test wait for what never comes, and nothing
+// else is to happen, the process ends at once.
+const { setTimeout: realTimeout } = globalThis
+globalThis.setTimeout = (work, ms, ...given) => {
+  const timer = realTimeout(work, ms, ...given)
+  return ms >= 60_000 ? timer.unref() : timer
+}
+
 if (folder) {
   process.on('exit', () => {
     const hits = globalThis.__stryker__.mutantCoverage?.static ?? {}
