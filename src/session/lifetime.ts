@@ -63,8 +63,8 @@ export function encodeWithCreation(
   if (keepers.has(serializer)) return text
   // A serializer of the app may store only the keys that it knows. Then no session would ever end.
   const check = async (stored: string) => {
-    const isKept = (kept: SessionData) => statedCreation(kept) === created
-    if (!(await Promise.resolve(parse(stored, serializer)).then(isKept, () => false))) {
+    const isKept = async () => statedCreation(await parse(stored, serializer)) === created
+    if (!(await isKept().catch(() => false))) {
       throw unserializable('the `serializer` does not keep all top-level keys, as `maxLifetime` needs')
     }
     keepers.add(serializer)

@@ -21,7 +21,7 @@ export function merge(base: SessionData, mine: SessionData, theirs: SessionData)
   }
   const cookie = merged!.get('cookie') as SessionData['cookie'] | undefined
   const [myExpires, theirExpires] = [mine.cookie?.expires, cookie?.expires]
-  if (cookie && myExpires && theirExpires && new Date(myExpires) > new Date(theirExpires)) {
+  if (myExpires && theirExpires && new Date(myExpires) > new Date(theirExpires)) {
     merged!.set('cookie', { ...cookie, expires: myExpires })
   }
   // `fromEntries` instead of assignment, because a key may be `__proto__`.
