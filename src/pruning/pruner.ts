@@ -45,7 +45,7 @@ export class Pruner {
   /** Starts the timer. Can be called at every use: it does nothing while the timer runs. */
   start(): void {
     const seconds = this.#settings.pruneSessionInterval
-    if (this.#timer || this.#stopped || seconds === false) return
+    if (this.#timer || this.#running !== undefined || this.#stopped || seconds === false) return
     this.#timer = startTimer(
       () => {
         this.#run(this.#place).catch((error) => {

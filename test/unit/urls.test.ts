@@ -17,7 +17,7 @@ test('what is not given is not passed on, so that the driver looks for it in the
   assert.deepEqual(ofObject({}), { connection: {} })
   assert.deepEqual(of('postgres://h'), { connection: {}, host: ['h'], port: [5432] })
   assert.deepEqual(of('postgres:///d'), { connection: {}, database: 'd' })
-  const falsy = { host: '', port: 0, user: null, password: '', database: undefined, statement_timeout: '0' }
+  const falsy = { host: '', port: 0, user: null, password: '', database: undefined, statement_timeout: 0 }
   assert.deepEqual(ofObject(falsy), { connection: {} })
 })
 
