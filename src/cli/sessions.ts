@@ -1,6 +1,7 @@
 // The command `sessions`: lists the sessions of a user. Promises to show no sid in full unless it is asked
 // to. Must not know how they are found.
 
+import { removeCreation } from '../session/creation.ts'
 import type { Entry } from '../session/entries.ts'
 import type { Command } from './command.ts'
 import { settingsOf, shortSid, withSessions } from './contact.ts'
@@ -21,6 +22,8 @@ export const sessions: Command = {
     const errorLog = (message: string) => screen.remark(message)
     const settings = { ...settingsOf(values), errorLog }
     const entries = await withSessions(settings, ({ byUser }) => byUser.entries(user))
+    // Apps do not see it either.
+    for (const { session } of entries) removeCreation(session)
     const sidOf = values['full'] ? (sid: string) => sid : shortSid
     if (values['json']) {
       screen.json(

@@ -68,6 +68,16 @@ test('what a terminal would obey is shown as text, in sids, keys, ids and errors
   await db.sql`delete from session`
 })
 
+test('sessions shows what the app sees, not when a session was created', async () => {
+  await table()
+  await putRow(db.sql, 'dora-0123456789', {
+    passport: { user: 'dora' },
+    'connect-postgres-simple:created': 1,
+  })
+  assert.doesNotMatch((await run('sessions', '--user', 'dora')).out, /created/)
+  assert.doesNotMatch((await run('sessions', '--user', 'dora', '--json')).out, /created/)
+})
+
 test('sessions finds the id where --user-path says', async () => {
   await table()
   await putRow(db.sql, 'carl-0123456789', { account: { id: 7 } })
