@@ -601,28 +601,37 @@ test('a row that expires this very second is served, and is not pruned', () =>
     }
   }))
 
-test('more rows of one and the same expiry that a trigger keeps than a batch has are passed over, and none is left behind', async () => {
-  await arrange(0)
-  await db.sql`
+test(
+  'more rows of one and the same expiry that a trigger keeps than a batch has are passed over, and none is left behind',
+  async () => {
+    await arrange(0)
+    await db.sql`
     insert into session
     select case when n <= 2500 then 'kept-' else 'free-' end || n, '{"cookie":{}}', date_trunc('minute', now() - interval '1 hour')
     from generate_series(1, 4000) n`
-  await db.sql`
+    await db.sql`
     create function keep() returns trigger language plpgsql as
     $$begin if old.sid like 'kept-%' then return null; end if; return old; end$$`
-  await db.sql`create trigger keep before delete on session for each row execute procedure keep()`
-  try {
-    await withStore({ ...at, errorLog() {} }, async (store) => {
-      // With a listener it does not go by pages.
-      let told = 0
-      store.on('expire', () => told++)
-      assert.equal(await store.pruneSessions(), 1500)
-      assert.equal(told, 1500)
-      assert.equal((await left()).filter((sid) => sid.startsWith('free-')).length, 0)
-    })
-  } finally {
-    await db.sql`drop function keep cascade`
-  }
-})
+    await db.sql`create trigger keep before delete on session for each row execute procedure keep()`
+    try {
+      await withStore({ ...at, errorLog() {} }, async (store) => {
+        // With a listener it does not go by pages.
+        let told = 0
+        store.on('expire', () => told++)
+        assert.equal(await store.pruneSessions(), 1500)
+        assert.equal(told, 1500)
+        assert.equal((await left()).filter((sid) => sid.startsWith('free-')).length, 0)
+      })
+    } finally {
+      await db.sql`drop function keep cascade`
+    }
+  },
+  {
+    skip:
+      major < 13
+        ? 'in an index of such a server rows of one expiry have no order: some may be left to the next prune'
+        : undefined,
+  },
+)
 
 test('no connection is left behind', () => db.drop())
