@@ -52,7 +52,8 @@ const long: Record<string, number> = {
 
 const words = process.argv.slice(2)
 const everything = words.length === 0
-const atATime = Math.max(2, availableParallelism())
+// A third of what a test does is to wait.
+const atATime = Math.ceil(1.5 * Math.max(2, availableParallelism()))
 const root = fileURLToPath(new URL('..', import.meta.url))
 const isWanted = (name: string, folder: string) => {
   const fitting = words.filter((word) => name.includes(word))
@@ -133,8 +134,9 @@ async function run({ name, folder }: { name: string; folder: string }): Promise<
   const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: '1', NODE_ENV: 'test' }
   if (data) env[TEMPLATE] = data
   if (postgres) env['TEST_DATABASE_URL'] = postgres.url
-  // Faults reach no line that the others do not, and measuring slows what they do to a third.
-  if (everything && folder !== 'faults') env['NODE_V8_COVERAGE'] = coverage
+  // Faults reach no line that the others do not, and measuring slows what they do to a third. Those of the
+  // package run what was built, beside compilers and npm.
+  if (everything && folder !== 'faults' && folder !== 'package') env['NODE_V8_COVERAGE'] = coverage
   const alone = files.length === 1
   const result = await runFile(name, env, (text) => void (alone && process.stdout.write(text)))
   const { passed, failed, trouble, output, warnings, seconds } = result

@@ -45,7 +45,10 @@ for (const op of changes) {
         await db.sql.begin(async (holder) => {
           await holder`select from session where sid = 'a' for update`
           changed = db.sql.unsafe(statement.text, values).execute()
-          const waits = () => holder`
+          // Told below.
+          changed.catch(() => {})
+          // Not by the holder: a transaction sees one and the same picture of the activity.
+          const waits = () => db.sql`
             select from pg_locks l join pg_stat_activity a on a.pid = l.pid
             where not l.granted and a.datname = current_database()`
           while ((await waits()).length === 0) await new Promise((resume) => setTimeout(resume, 2))

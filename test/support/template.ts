@@ -1,6 +1,7 @@
 // Servers that begin with a copy of one that was made before: that takes a tenth of the time. Knows nothing
 // of who uses them.
 
+import postgres from 'postgres'
 import { startPostgres } from '../../server/postgres.js'
 
 type Server = Awaited<ReturnType<typeof startPostgres>>
@@ -20,6 +21,10 @@ let made: Promise<{ data: string }> | undefined
 /** A server that is down. */
 async function makeTemplate(): Promise<Server> {
   const server = await startPostgres({ own: true, inMemory: true })
+  // To log in takes a fifth less time then, and tests log in thousands of times.
+  const sql = postgres(server.url, { max: 1 })
+  await sql.unsafe(`set scram_iterations = 1; alter user postgres password 'postgres'`)
+  await sql.end()
   await server.down('SIGINT')
   // It is down: nothing is waited for.
   process.once('exit', () => void server.stop())
