@@ -87,6 +87,7 @@ function mutate(part: readonly string[]): Promise<MutantResult[]> {
     // The runner limits the time of each test by itself, which needs no new runner.
     timeoutMS: 3_600_000,
     tempDirName: 'coverage/mutation',
+    cleanTempDir: 'always',
     ignorePatterns: ['coverage', 'dist', '/bench/node_modules', '/examples', '/test/{hosts,moving,tarball}'],
     // Compiled once: to start a test by tsx takes several times as long as most tests. By the path from the
     // folder of the copy, which has no node_modules yet.
