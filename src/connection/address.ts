@@ -108,8 +108,7 @@ function checkKey(key: string, object: Keys): void {
 
 function fromKeys(keys: Keys): Address {
   const options: Address = { connection: {} }
-  const hosts =
-    keys['hosts'] ?? (keys['host'] === undefined ? undefined : [{ host: keys['host'], port: keys['port'] }])
+  const hosts = keys['hosts'] ?? (keys['host'] === undefined ? undefined : [{ host: keys['host'] }])
   const port = Number(keys['port'] || 5432)
   if (hosts) {
     options.host = hosts.map((at: { host: string }) => at.host)

@@ -90,14 +90,14 @@ function decoded(text: string, decode = decodeURIComponent): string {
 }
 
 /** An IPv6 address stands in brackets. */
-function hostAndPort(text: string): { host: string; port?: string } {
+function hostAndPort(text: string): { host: string; port: string | undefined } {
   const [, ipv6, other, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(text) ?? []
   const host = ipv6 ?? decoded(other ?? '')
   if (!host)
     throw new TypeError(
       'Expected a host in the connection string, such as postgres://user@host:5432/database',
     )
-  return port === undefined ? { host } : { host, port }
+  return { host, port }
 }
 
 function parameters(query: string | undefined): Keys {

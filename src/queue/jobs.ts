@@ -162,8 +162,7 @@ export class Jobs<Op, Answer> implements JobResults<Op, Answer> {
   #foldAnew(job: Job<Op, Answer>): void {
     job.lostCallers = false
     const { callers } = job
-    let folded = callers[0]?.op
-    if (folded === undefined) return
+    let folded = callers[0]?.op as Op
     for (let i = 1; i < callers.length; i++) {
       const both = this.#options.fold(folded, callers[i]?.op as Op)
       if (both === undefined) {

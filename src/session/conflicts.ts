@@ -49,9 +49,7 @@ export function replaceOf(
 
 /** The text of the row that a save has just stored. Undefined if a destroy was folded over the save. */
 export function storedText(answer: Answer): string | undefined {
-  if (!answer || answer.length === 1) return undefined
-  const [, , stored] = answer as Replaced
-  return stored
+  return (answer as Replaced | undefined)?.[2]
 }
 
 /**
@@ -100,7 +98,7 @@ async function replaceAfterConflict(
   const { onConflict: choice, serializer } = settings
   // Read only now: an earlier save of the same request may have ended meanwhile, which is no conflict.
   const texts = op.lastKnownTexts()
-  const merges = choice === 'merge' && texts !== undefined
+  const merges = choice === 'merge'
   if (!texts || (texts.row === row && (!merges || texts.base === row))) {
     return overRow({ ...op, sess: op.mine }, row, settings)
   }

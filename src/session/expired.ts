@@ -16,7 +16,6 @@ export function expiredTeller(
   events: Events,
 ): (rows: readonly (readonly [sid: string, text: string | null])[]) => Promise<void> {
   return async (rows) => {
-    if (rows.length === 0) return
     const failures: unknown[] = []
     const tell = async ([sid, text]: readonly [string, string | null]) => {
       const session = await read(text, settings).catch((error) => void failures.push(error))

@@ -55,9 +55,7 @@ export function encodeWithCreation(
   { serializer }: LifetimeSettings,
 ): string | Promise<string> {
   // No session, and it cannot say anything.
-  if (typeof session !== 'object' || session === null || Array.isArray(session)) {
-    return encode(session, serializer)
-  }
+  if (Array.isArray(session)) return encode(session, serializer)
   const stringify = (each: SessionData) => serializer.stringify(withCreation(each, created))
   const text = encode(session, { stringify })
   if (keepers.has(serializer)) return text

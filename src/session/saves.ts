@@ -85,7 +85,7 @@ export class Saves {
       done: (answer) => {
         if (!loaded) return undefined
         loaded.expire = expire
-        const row = this.#compares || fresh ? storedText(answer) : undefined
+        const row = storedText(answer)
         if (this.#compares && row !== undefined) loaded.texts = { base, row }
         return created === undefined ? undefined : this.#learnCreation(loaded, created, base, row)
       },

@@ -41,11 +41,16 @@ const files = filesOf(server).filter(
 )
 if (files.length === 0) throw new Error(`No file has one of these in its path: ${words.join(', ')}`)
 
+/** As they are now: somebody may go on with their work meanwhile. */
+const textOf = new Map(files.map((file) => [file, readFileSync(file, 'utf8')]))
+const skipped: string[] = []
+
 const postgres = server ? await startServer() : undefined
 const results: MutantResult[] = []
 try {
   for (const part of values['in-turn'] ? inTurn(files) : [files]) {
-    if (part.length > 0 && Date.now() < until) results.push(...(await mutate(part)))
+    if (Date.now() > until) skipped.push(...part)
+    else if (part.length > 0) results.push(...(await mutate(part)))
   }
 } finally {
   await postgres?.stop()
@@ -82,6 +87,7 @@ function mutate(part: readonly string[]): Promise<MutantResult[]> {
     // The runner limits the time of each test by itself, which needs no new runner.
     timeoutMS: 3_600_000,
     tempDirName: 'coverage/mutation',
+    cleanTempDir: 'always',
     ignorePatterns: ['coverage', 'dist', '/bench/node_modules', '/examples', '/test/{hosts,moving,tarball}'],
     // Compiled once: to start a test by tsx takes several times as long as most tests. By the path from the
     // folder of the copy, which has no node_modules yet.
@@ -104,12 +110,11 @@ function report(): boolean {
   const unknown = server ? survivors : unlisted(list, survivors)
   for (const { file, line, change } of unknown) console.log(`Not noticed: ${file}:${line}\n    ${change}`)
 
-  const unreached = filesWith(({ statusReason }) => statusReason === NOT_REACHED)
-  const seen = new Set(results.map(fileOf))
-  for (const file of files) if (!seen.has(file)) unreached.add(file)
+  const cut = results.filter(({ statusReason }) => statusReason === NOT_REACHED).map(fileOf)
+  const unreached = new Set([...cut, ...skipped])
   if (unreached.size > 0) console.log(`The time was over before all of: ${[...unreached].join(', ')}`)
 
-  const whole = new Set([...seen].filter((file) => !unreached.has(file)))
+  const whole = new Set(files.filter((file) => !unreached.has(file)))
   if (!server && values.sample === '1') {
     for (const entry of outdated(list, survivors, whole))
       console.log(`Noticed, or gone, and still listed: ${entry}`)
@@ -123,22 +128,20 @@ function report(): boolean {
   return server ? percent >= target : unknown.length === 0 && (percent >= target || words.length > 0)
 }
 
-function filesWith(isMeant: (result: MutantResult) => boolean): Set<string> {
-  return new Set(results.filter(isMeant).map(fileOf))
-}
-
 function fileOf({ fileName }: MutantResult): string {
   return relative('', fileName).replaceAll('\\', '/')
 }
 
 function toSurvivor(result: MutantResult): Survivor {
   const { start, end } = result.location
-  const lines = readFileSync(result.fileName, 'utf8')
+  const file = fileOf(result)
+  const lines = textOf
+    .get(file)!
     .split('\n')
     .slice(start.line - 1, end.line)
   // From the end on, in case both are on one line.
   lines.push(lines.pop()!.slice(0, end.column - 1))
   lines.unshift(lines.shift()!.slice(start.column - 1))
   const change = changeOf(result.mutatorName, lines.join('\n'), result.replacement ?? '')
-  return { file: fileOf(result), line: start.line, change }
+  return { file, line: start.line, change }
 }

@@ -50,6 +50,8 @@ class FileRunner implements TestRunner {
   readonly #options: FileRunnerOptions
   readonly #children = new Set<ChildProcess>()
   #times: Record<string, number> | undefined
+  /** Which tests noticed the last mutant, by the file that it is in: they will notice the next one as well. */
+  readonly #noticedBy = new Map<string, string>()
 
   constructor(options: StrykerOptions) {
     this.#options = options['files'] as FileRunnerOptions
@@ -95,7 +97,9 @@ class FileRunner implements TestRunner {
     }
     this.#times ??= JSON.parse(readFileSync(TIMES, 'utf8')) as Record<string, number>
     const times = this.#times
-    const files = [...(testFilter ?? [])].sort((a, b) => times[a]! - times[b]!)
+    const first = this.#noticedBy.get(activeMutant.fileName)
+    const costOf = (file: string) => (file === first ? 0 : times[file]!)
+    const files = [...(testFilter ?? [])].sort((a, b) => costOf(a) - costOf(b))
     let ms = 0
     let nrOfTests = 0
     for (const file of files) {
@@ -103,6 +107,7 @@ class FileRunner implements TestRunner {
       if (nrOfTests > 0 && ms > secondsEach * 1000) break
       nrOfTests++
       const { status, output } = await this.#run(file, env, 3000 + 4 * times[file]!)
+      if (status !== 'passed') this.#noticedBy.set(activeMutant.fileName, file)
       if (status === 'late') return { status: MutantRunStatus.Timeout, reason: file }
       if (status === 'failed') {
         return { status: MutantRunStatus.Killed, killedBy: [file], failureMessage: output, nrOfTests }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { answersOf } from '../../src/table/answers.ts'
 import type { Operation } from '../../src/table/operations.ts'
-import { rowOf } from '../../src/table/row.ts'
+import { rowColumns, rowOf } from '../../src/table/row.ts'
 import { promises } from '../support/promise.ts'
 
 const test = promises('answers')
@@ -44,6 +44,7 @@ test('what is not the row of a session is none to a get and a replace, and is wh
     }
     assert.deepEqual(answersOf(batch('touch', 'a'), [wrong]), [wrong])
   }
+  assert.equal(rowColumns('s.sid', 'epoch'), 's.sid, s.sess::text, epoch', 'in this order')
   assert.throws(() => rowOf([null, '{}', '1']), isMismatch)
   assert.deepEqual(rowOf(['a', null, '1']), ['a', null, '1'])
 })

@@ -126,6 +126,10 @@ test('a batch holds no more than its size, and closes at exactly its size', asyn
       ['a', 'bc'],
     ],
     [
+      [100, 0, 0],
+      ['a', 'bc'],
+    ],
+    [
       [99, 1, 1],
       ['ab', 'c'],
     ],
@@ -261,6 +265,70 @@ test('what has to follow an answer is sent before it is given, and its failure i
   fails = true
   sent[2]?.end(['more'])
   assert.equal((await failure(behind)).message, 'no follow-up')
+})
+
+test('a follow-up that fails is told to all callers, and nothing is sent again', async () => {
+  const { queue, sent } = backend({ followUp: () => Promise.reject(new Error('no follow-up')) })
+  const both = ['1', '2'].map((text) => failure(queue.submit('a', append(text))))
+  await tick()
+  sent[0]?.end()
+  await Promise.all(both)
+  await tick()
+  assert.equal(sent.length, 1)
+})
+
+test('one job alone whose lock is not granted is tried again after the pause, and not before', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({ time })
+  const only = queue.submit('a', append('1'))
+  await time.pass(0)
+  sent[0]?.fail(new Error('locked'))
+  await time.pass(4)
+  assert.equal(sent.length, 1)
+  await time.pass(1)
+  sent[1]?.end()
+  assert.equal(await only, 'a')
+})
+
+test('a slot that gets free for nothing but what nobody waits for sends nothing', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({ time, timeoutMs: 50 })
+  const way = queue.submit('a', append('1')).catch(() => {})
+  await time.pass(0)
+  const late = failure(queue.submit('b', append('2'), undefined, 30))
+  await time.pass(31)
+  await late
+  sent[0]?.end()
+  await way
+  await time.pass(1)
+  assert.equal(sent.length, 1)
+})
+
+test('a promise that fails after its caller has given up leaves no trace', async () => {
+  const time = fakeTime()
+  const { queue, sent } = backend({ time, timeoutMs: 50 })
+  let refuse = (_error: Error) => {}
+  const never = new Promise<Op>((_, reject) => {
+    refuse = reject
+  })
+  const late = failure(queue.submit('a', never))
+  await time.pass(51)
+  await late
+  refuse(new Error('at last'))
+  await time.pass(0)
+  const write = queue.submit('b', append('1'))
+  let ran = false
+  const task = queue.after(async () => {
+    ran = true
+  })
+  let idle = false
+  const end = queue.idle().then(() => {
+    idle = true
+  })
+  await time.pass(1)
+  assert.deepEqual([ran, idle], [false, false])
+  sent[0]?.end()
+  await Promise.all([write, task, end])
 })
 
 test('an error of one member that is alone is told to its caller at once', async () => {

@@ -83,7 +83,9 @@ test('a type that the store has no use for is found, and that behind any other m
 })
 
 test('a message that says it is shorter than its own length is found', () => {
-  for (const length of [0, 1, 3]) assert.ok(!areSound(message('D', 'body', length)), String(length))
+  for (const length of [0, 1, 3]) {
+    for (const body of ['', 'body']) assert.ok(!areSound(message('D', body, length)), `${length} ${body}`)
+  }
   assert.ok(areSound(message('D', '', 4)))
 })
 
@@ -133,7 +135,7 @@ test('a row description has as many columns as it says, and nothing behind them'
     assert.ok(!areSound(columns(names, names.length, '\0')), 'a byte behind them')
   }
   assert.ok(!areSound(columns(['a', 'b'], 1)), 'one too many')
-  for (const short of ['', '\0', '\0\u0001', '\0\u0001name without an end']) {
+  for (const short of ['', '\0', '\0\u0001', '\0\u0001name without an end', `\0\u0001${'x'.repeat(16)}`]) {
     assert.ok(!areSound(message('T', short)))
   }
   const cut = columns(['sid'])

@@ -131,6 +131,17 @@ test('a prune that is stopped ends behind its current batch', async () => {
   assert.deepEqual(walking.visited, [[0, 200]])
 })
 
+test('a prune that is under way when the store is closed ends behind its current batch', async () => {
+  const deletes = table({ rows: 9 })
+  const { oldest } = deletes
+  const { made } = pruner(deletes, { pruneSessionInterval: false }, 2)
+  deletes.oldest = (...all) => {
+    if (deletes.limits.length === 1) made.stop()
+    return oldest(...all)
+  }
+  assert.equal(await made.prune(), 4)
+})
+
 test('after a thousand refused batches a prune ends, and says where the next has to go on', async () => {
   const refused = Array.from({ length: 2000 }, (_, i) => i + 1)
   const { total, place, isFinished, reasons } = await run(table({ rows: 2000, refused }), 1)
@@ -377,6 +388,28 @@ test('the timer goes on behind the rows that stay, and tries them again after te
   const { made: called } = pruner(call, { pruneSessionInterval: false })
   for (let i = 0; i < 3; i++) await called.prune()
   assert.deepEqual(call.places, [START, START, START])
+})
+
+test('where rows are refused for ever, each prune goes on behind the one before, however often', async () => {
+  let last = 0
+  const begun: string[] = []
+  const deletes: Deletes = {
+    ...table({}),
+    async oldest(_, { from }) {
+      begun.push(from)
+      return { refused: 'always' }
+    },
+    next: async () => ({ from: String(++last), skip: 1 }),
+  }
+  const { made } = pruner(deletes, {}, 1)
+  made.start()
+  await until(() => begun.length >= 15_000)
+  made.stop()
+  const starts = begun.filter((_, i) => i % 1000 === 0)
+  assert.deepEqual(
+    starts.slice(1, 15),
+    Array.from({ length: 14 }, (_, i) => String((i + 1) * 1000)),
+  )
 })
 
 test('a prune that ended because too many rows were refused is gone on with, by a call too', async () => {

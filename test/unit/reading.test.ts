@@ -91,6 +91,13 @@ test('with `maxLifetime` a session ends so long after its creation, whatever its
   assert.equal(known.expire, LATER, 'what the row says')
   assert.equal(at.reader.expiryOf(session, 'sid'), THEN + 200)
   assert.equal(await read(at, text(THEN - 200)), null)
+  const real = Date.now
+  try {
+    Date.now = () => (THEN + 200) * 1000
+    assert.ok(await read(at, text(THEN)), 'until its last second')
+  } finally {
+    Date.now = real
+  }
   const old = await read(at, '{"a":1}')
   const { creation } = at.loaded.of(old, 'sid')!
   assert.equal(creation?.isStored, false)
@@ -157,6 +164,8 @@ test('what is known of a session goes with it into the object that express-sessi
   const later = await read(at, '{}', LATER + 5)
   carryLoaded(later, made)
   assert.equal(at.loaded.of(made, 'sid')?.expire, LATER + 5, 'the newer knowledge wins')
+  carryLoaded({}, made)
+  assert.equal(at.loaded.of(made, 'sid')?.expire, LATER + 5, 'nothing is forgotten')
   const unknown = {}
   carryLoaded({}, unknown)
   assert.equal(at.loaded.of(unknown, 'sid'), undefined)

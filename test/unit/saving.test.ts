@@ -84,6 +84,18 @@ test('a session whose row has expired is not stored again after a logout', async
   assert.equal(await verb(at, at.known({}, { expire: NOW - 5, logoutCount: logouts.count - 1 })), 'upsert')
 })
 
+test('a row that expires in this very second is still there', async () => {
+  const at = saving()
+  const real = Date.now
+  try {
+    Date.now = () => NOW * 1000
+    assert.equal(await verb(at, at.known({}, { expire: NOW })), 'update')
+    assert.equal(await verb(at, at.known({}, { expire: NOW - 1 })), 'upsert')
+  } finally {
+    Date.now = real
+  }
+})
+
 test('a new session is upserted until it is stored, and from then on updated', async () => {
   const at = saving()
   const session = fresh()
@@ -104,6 +116,7 @@ test('an async serializer makes a promise of the operation', async () => {
   const serializer = { stringify: async () => 'x', parse: () => ({}) as SessionData }
   const at = saving({ serializer })
   assert.ok(at.saves.save('sid', sessionOf()).operation instanceof Promise)
+  assert.ok(!(saving().saves.save('sid', sessionOf()).operation instanceof Promise))
   assert.equal((await save(at, sessionOf())).op.sess, 'x')
 })
 
@@ -231,7 +244,10 @@ test('with `maxLifetime` a touch of a session whose creation is not stored looks
   const stored = at.known({}, { creation: { at: NOW, isStored: true }, expire: NOW + 10 })
   assert.deepEqual((moved(at, stored)!.operation as any).expire, NOW + 50)
   const old = at.known({}, { creation: { at: NOW - 10, isStored: false } })
-  assert.equal((moved(at, old)!.operation as any).verb, 'replace')
+  const look = moved(at, old)!.operation as Replace
+  assert.equal(look.verb, 'replace')
+  const learnt = (await look.onRow!('{}')) as Replace
+  assert.equal(JSON.parse(learnt.sess)[created], NOW - 10)
   assert.equal((moved(at, sessionOf())!.operation as any).verb, 'replace')
   const disabled = saving({ maxLifetime: 50, disableTouch: true })
   assert.equal(moved(disabled, sessionOf()), undefined)

@@ -21,6 +21,16 @@ import { promises } from '../support/promise.ts'
 
 const test = promises('texts')
 
+/** With the wall clock standing still. */
+const atTime = <T>(ms: number, use: () => T): T => {
+  const real = Date.now
+  Date.now = () => ms
+  try {
+    return use()
+  } finally {
+    Date.now = real
+  }
+}
 const of = (value: unknown) => value as SessionData
 const stringifying = (stringify: (session: SessionData) => unknown) => ({ stringify }) as Serializer
 const parsing = (parse: (text: string) => unknown) => ({ parse, stringify: JSON.stringify }) as Serializer
@@ -170,7 +180,13 @@ test('without a date in the cookie a session ends by `ttl`, of which a function 
     const from = Date.now() / 1000 + seconds
     assert.ok(end > from - 60 && end <= from + 1 && Number.isInteger(end), `${end} is not about ${from}`)
   }
-  for (const session of [{}, { cookie: {} }, { cookie: { expires: false } }, { cookie: { expires: null } }])
+  for (const session of [
+    undefined,
+    {},
+    { cookie: {} },
+    { cookie: { expires: false } },
+    { cookie: { expires: null } },
+  ])
     about(expireAt(of(session), 'sid', 5000), 5000)
   for (const expires of ['no date', new Date(Number.NaN), Object.create(null)])
     about(expireAt(of({ cookie: { expires } }), 'sid', 5000), 5000)
@@ -219,10 +235,13 @@ test('within the last second of its row the milliseconds of the cookie decide', 
   const session = of({ cookie: { expires: soon.toISOString() } })
   assert.equal(withExpiryOfRow(session, Math.ceil(soon.getTime() / 1000)), session)
   assert.equal(session.cookie.expires, soon.toISOString(), 'with its milliseconds')
-  const past = new Date(Date.now() - 1)
+  const past = new Date()
   assert.equal(
-    withExpiryOfRow(of({ cookie: { expires: past.toISOString() } }), Math.ceil(past.getTime() / 1000)),
+    atTime(past.getTime(), () =>
+      withExpiryOfRow(of({ cookie: { expires: past.toISOString() } }), Math.ceil(past.getTime() / 1000)),
+    ),
     null,
+    'at the very millisecond',
   )
 })
 
@@ -240,6 +259,9 @@ test('the text of a session with a `toJSON` of its own says its creation as well
   assert.equal(creationIn(copy), 5)
   delete (copy as any)['connect-postgres-simple:created']
   assert.equal(creationIn(copy), undefined, 'it may be taken out of the copy')
+  const changed = withCreation(of({}), 5)
+  Object.assign(changed, { 'connect-postgres-simple:created': 6 })
+  assert.equal(creationIn(changed), 6, 'and be changed')
   assert.equal(
     creationIn(of({ 'connect-postgres-simple:created': Math.floor(Date.now() / 1000) })) !== undefined,
     true,
