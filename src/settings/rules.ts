@@ -59,7 +59,7 @@ const RULES: Readonly<Record<OptionName, Rule>> = {
   errorLog: ['a function', isFunction],
   serializer: [
     'an object with the functions `stringify` and `parse`',
-    (value) => isFunction(value?.stringify) && isFunction(value?.parse),
+    (value) => isFunction(value?.stringify) && isFunction(value.parse),
   ],
   timeout: [
     `a number of seconds above 0 and up to ${MAX_SECONDS}`,

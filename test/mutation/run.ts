@@ -84,6 +84,7 @@ function mutate(part: readonly string[]): Promise<MutantResult[]> {
     checkerNodeArgs: [typescript],
     coverageAnalysis: 'perTest',
     concurrency: Number(values['at-once']),
+    dryRunTimeoutMinutes: 60,
     // The runner limits the time of each test by itself, which needs no new runner.
     timeoutMS: 3_600_000,
     tempDirName: 'coverage/mutation',

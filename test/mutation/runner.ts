@@ -27,7 +27,7 @@ export interface FileRunnerOptions {
   readonly sample: number
   /** The mutants after this moment, in ms since 1970, are not tried. */
   readonly until: number
-  /** How many seconds of tests a mutant is worth at most. */
+  /** How many seconds of tests a mutant is worth at most. No longer test is tried at all. */
   readonly secondsEach: number
 }
 
@@ -66,7 +66,12 @@ class FileRunner implements TestRunner {
     const runs: { file: string; ms: number; hits: CoverageData }[] = []
     for (const file of this.#options.tests) {
       rmSync(COVERAGE, { recursive: true, force: true })
-      const { status, ms, output } = await this.#run(file, { MUTATION_COVERAGE: COVERAGE }, 10 * 60_000)
+      const limitMs = this.#options.secondsEach * 1000
+      const { status, ms, output } = await this.#run(file, { MUTATION_COVERAGE: COVERAGE }, limitMs)
+      if (status === 'late') {
+        console.log(`${file} takes too long, and is left out`)
+        continue
+      }
       if (status !== 'passed') {
         return { status: DryRunStatus.Error, errorMessage: `${file} ${status} without a mutant:\n${output}` }
       }
@@ -146,10 +151,13 @@ class FileRunner implements TestRunner {
       })
     }
     const limit = setTimeout(() => end('late'), limitMs)
-    const code = await new Promise((ended) => child.once('close', ended))
+    const closed = new Promise((resolve) => child.once('close', resolve))
+    const code = await new Promise((resolve) => child.once('exit', resolve))
     clearTimeout(limit)
-    this.#children.delete(child)
+    // What it has started may live on, and hold its output open.
     stop(child)
+    await closed
+    this.#children.delete(child)
     // uvu's last line is missing where the process ended while a test was still waiting.
     const hasPassed = code === 0 && output.includes('Duration:')
     return { status: status ?? (hasPassed ? 'passed' : 'failed'), ms: Date.now() - began, output }

@@ -116,7 +116,8 @@ test('an async serializer makes a promise of the operation', async () => {
   const serializer = { stringify: async () => 'x', parse: () => ({}) as SessionData }
   const at = saving({ serializer })
   assert.ok(at.saves.save('sid', sessionOf()).operation instanceof Promise)
-  assert.ok(!(saving().saves.save('sid', sessionOf()).operation instanceof Promise))
+  const json = { stringify: (session: SessionData) => JSON.stringify(session), parse: JSON.parse }
+  assert.ok(!(saving({ serializer: json }).saves.save('sid', sessionOf()).operation instanceof Promise))
   assert.equal((await save(at, sessionOf())).op.sess, 'x')
 })
 
