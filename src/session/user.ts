@@ -24,7 +24,7 @@ export interface UserRow {
 
 /** `maxLifetime` can end a session before its row expires. Those that end together stay in their order. */
 export function lastToEndFirst(rows: readonly UserRow[]): UserRow[] {
-  return [...rows].sort((one, other) => (one.end === other.end ? 0 : other.end - one.end))
+  return [...rows].sort((one, other) => other.end - one.end)
 }
 
 /** The id as text. @throws TypeError for anything but a non-empty string, a finite number or a bigint */

@@ -111,6 +111,14 @@ test('without `maxLifetime` what looks like a creation is the app’s own', asyn
   assert.equal(at.reader.expiryOf(session, 'sid'), LATER)
 })
 
+test('a row whose expiry no Date can represent leaves the cookie as it is', async () => {
+  const text = JSON.stringify({ cookie: { expires: '2100-01-01T00:00:00.000Z' } })
+  for (const expire of ['9e12', 'Infinity']) {
+    const session = await read(reading(), text, expire)
+    assert.equal(session.cookie.expires, '2100-01-01T00:00:00.000Z')
+  }
+})
+
 test('the usual length of a text follows what is read, slowly', async () => {
   const at = reading()
   assert.equal(at.reader.usualLength, 0)

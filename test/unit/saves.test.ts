@@ -6,6 +6,7 @@ import { LoadedSessions } from '../../src/session/loaded.ts'
 import { logouts } from '../../src/session/logouts.ts'
 import { Saves } from '../../src/session/saves.ts'
 import { parseOptions } from '../../src/settings/settings.ts'
+import type { Replace } from '../../src/table/operations.ts'
 import { promises } from '../support/promise.ts'
 import { sessionOf } from '../support/store.ts'
 
@@ -36,6 +37,28 @@ test('a row that expires this very second cannot have been pruned, so its save o
       return (saves.save('a', session).operation as { verb: string }).verb
     })
   assert.deepEqual([verbAt(1001), verbAt(1000), verbAt(999)], ['update', 'update', 'upsert'])
+})
+
+test('a session that `maxLifetime` has ended is not stored again where its row is gone, and any other is', async () => {
+  const mayBeStored = async (createdAt: number | undefined, expires: number, maxLifetime?: number) => {
+    const { saves, loaded, session } = loadedUntil(999, { maxLifetime, onConflict: 'merge' })
+    const creation = createdAt === undefined ? undefined : { at: createdAt, isStored: true }
+    loaded.remember(session, 'a', 999, logouts.count, { base: '{}', row: '{}' }, creation)
+    session.cookie.expires = new Date(expires * 1000)
+    const operation = await atSecond(1000, () => saves.save('a', session).operation)
+    return atSecond(1000, () => (operation as Replace).mayBeMissing())
+  }
+  assert.equal(await mayBeStored(900, 2000, 99), false)
+  assert.equal(await mayBeStored(900, 2000, 100), true)
+  assert.equal(await mayBeStored(900, 2000, 500), true)
+  assert.equal(await mayBeStored(undefined, 500), true)
+})
+
+test('a session is new until a row of it is known', () => {
+  const { saves, session } = loadedUntil(2000)
+  assert.equal(saves.save('a', session).isNew, false)
+  const loaded = sessionOf() as SessionData
+  assert.equal(saves.save('b', loaded).isNew, true)
 })
 
 test('a touch that shortens a session is sent whatever `touchInterval` is, and one that gains too little is not', () => {

@@ -8,6 +8,7 @@ import { followUp, replaceOf, storedText } from '../../src/session/conflicts.ts'
 import {
   creationOf,
   encodeWithCreation,
+  endOf,
   isSameSession,
   overRow,
   takeCreation,
@@ -19,6 +20,7 @@ import { lookingSave, lookingTouch } from '../../src/session/lookups.ts'
 import { Saves } from '../../src/session/saves.ts'
 import { parseOptions } from '../../src/settings/settings.ts'
 import type { Operation, Replace } from '../../src/table/operations.ts'
+import type { Row } from '../../src/table/row.ts'
 import { failure } from '../support/failure.ts'
 import { promises } from '../support/promise.ts'
 
@@ -214,6 +216,22 @@ test('with `maxLifetime` a new session says when it was created, and ends by it'
   await done(['sid', 'true', op.sess])
   assert.deepEqual(at.of(session).creation, { at: creation, isStored: true })
   assert.equal(await verb(at, session), 'update')
+})
+
+test('a row ends by `maxLifetime` or with its expiry; without it, its text is not even parsed', async () => {
+  const row = ['sid', JSON.stringify({ [created]: 1000 }), '5000', null] as unknown as Row
+  let parsed = 0
+  const serializer = {
+    stringify: JSON.stringify,
+    parse(text: string) {
+      parsed++
+      return JSON.parse(text)
+    },
+  }
+  const ends = async (options: Options) => endOf(row, parseOptions({ serializer, ...options }))
+  assert.deepEqual([await ends({}), parsed], [5000, 0])
+  assert.deepEqual([await ends({ maxLifetime: 50 }), parsed], [1050, 1])
+  assert.deepEqual([await ends({ maxLifetime: 9000 }), parsed], [5000, 2])
 })
 
 test('with `maxLifetime` a session learns the creation of the row that it was stored over', async () => {

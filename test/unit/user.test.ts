@@ -1,8 +1,15 @@
 // The user's id in a session, and the SQL that looks for it.
 
 import assert from 'node:assert/strict'
-import { checkDestroyOptions, checkUserId, isOfUser, sidsToDestroy } from '../../src/session/user.ts'
+import {
+  checkDestroyOptions,
+  checkUserId,
+  isOfUser,
+  lastToEndFirst,
+  sidsToDestroy,
+} from '../../src/session/user.ts'
 import { names } from '../../src/table/names.ts'
+import type { Row } from '../../src/table/row.ts'
 import type { Table } from '../../src/table/table.ts'
 import { userIndex } from '../../src/table/user-index.ts'
 import { UserRows } from '../../src/table/user-rows.ts'
@@ -48,6 +55,23 @@ test('an id is found at its path only, as a string or a number', () => {
   assert.ok(!isOfUser('{"passport":{"user":"constructor"}}', ['constructor', 'name'], 'Object'))
   assert.ok(!isOfUser('no JSON', path, '42'))
   assert.ok(!isOfUser(null, [], 'null'))
+})
+
+test('the sessions that end last come first, those that never end before all, and equal ones stay in order', () => {
+  const never = Number.POSITIVE_INFINITY
+  const ends: [string, number][] = [
+    ['soon', 5],
+    ['never', never],
+    ['later', 20],
+    ['never either', never],
+    ['as soon', 5],
+    ['between', 10],
+  ]
+  const rows = ends.map(([sid, end]) => ({ sid, end, row: [sid, '{}', end, null] as unknown as Row }))
+  const given = [...rows]
+  const sorted = lastToEndFirst(rows).map(({ sid }) => sid)
+  assert.deepEqual(sorted, ['never', 'never either', 'later', 'between', 'soon', 'as soon'])
+  assert.deepEqual(rows, given)
 })
 
 test('`except` and `keep` are checked before anything is destroyed', () => {
