@@ -1,59 +1,122 @@
-// Every verb through PgBouncer, in each of its modes, with fewer connections to the server than to itself.
+// Every verb through PgBouncer, in each of its modes, with fewer connections to the server than to itself, and
+// through Pgpool-II.
 
 import assert from 'node:assert/strict'
 import postgres from 'postgres'
-import { database } from '../support/database.ts'
+import { database, tableSql } from '../support/database.ts'
 import { noPooler, startPooler } from '../support/pgbouncer.ts'
+import { noPgpool, pgpoolVersion, startPgpool } from '../support/pgpool.ts'
 import { promises } from '../support/promise.ts'
 import { sessionOf, withStore } from '../support/store.ts'
+import { ownServer } from '../support/template.ts'
 
 const test = promises('poolers')
 
-for (const mode of ['session', 'transaction', 'statement'] as const) {
-  for (const prepare of [true, false]) {
+for (const prepare of [true, false]) {
+  const way = `${prepare ? 'with' : 'without'} prepared statements`
+  for (const mode of ['session', 'transaction', 'statement'] as const) {
     test(
-      `every verb works through PgBouncer in ${mode} mode, ${prepare ? 'with' : 'without'} prepared statements`,
+      `every verb works through PgBouncer in ${mode} mode, ${way}`,
       async () => {
         const db = await database(`pooler_${mode}_${prepare}`)
         // In session mode a connection of the store is one of the server.
         const pooler = await startPooler(db.url, mode === 'session' ? 4 : 2, undefined, mode)
-        const instance = postgres(pooler.url, { prepare, max: 1 })
         try {
-          await withStore(
-            { postgres: instance, createTableIfMissing: true, onConflict: 'merge' },
-            async (store) => {
-              const sids = Array.from({ length: 200 }, (_, n) => `sid-${n}`)
-              await Promise.all(sids.map((sid, n) => store.set(sid, sessionOf({ n }))))
-              for (let round = 0; round < 5; round++) {
-                const found = await Promise.all(sids.map((sid) => store.get(sid)))
-                assert.deepEqual(
-                  found.map((session: any) => session.n),
-                  sids.map((_, n) => n),
-                )
-                await Promise.all(sids.map((sid) => store.touch(sid, sessionOf())))
-              }
-              const [one, other] = (await Promise.all([store.get('sid-1'), store.get('sid-1')])) as any[]
-              await store.set('sid-1', Object.assign(one, { a: 1 }))
-              await store.set('sid-1', Object.assign(other, { b: 2 }))
-              const { a, b } = (await store.get('sid-1')) as any
-              assert.deepEqual([a, b], [1, 2])
-              await store.destroy('sid-0')
-              await store.set('old', sessionOf({}, -60))
-              assert.equal(await store.pruneSessions(), 1)
-              assert.equal(await store.length(), 199)
-              assert.equal((await store.ids()).length, 199)
-              assert.equal((await store.all()).length, 199)
-              await store.clear()
-              assert.equal(await store.length(), 0)
-            },
-          )
+          await everyVerb(pooler.url, prepare)
         } finally {
-          await instance.end()
           await pooler.stop()
           await db.drop()
         }
       },
       { seconds: 60, skip: noPooler() },
     )
+  }
+
+  test(
+    `every verb works through Pgpool-II, ${way}`,
+    async () => {
+      const db = await database(`pgpool_${prepare}`)
+      const pool = await startPgpool([db.url])
+      try {
+        await everyVerb(pool.url, prepare)
+        console.log(`Pgpool-II ${pgpoolVersion()}`)
+      } finally {
+        await pool.stop()
+        await db.drop()
+      }
+    },
+    { seconds: 60, skip: noPgpool() },
+  )
+}
+
+for (const [way, settings] of Object.entries({
+  'chooses a server for each connection': '',
+  'chooses for each statement, and knows the name of its connections':
+    "statement_level_load_balance = on\napp_name_redirect_preference_list = 'connect-postgres-simple:primary'",
+}))
+  test(
+    `the store reads nothing from a standby where Pgpool-II ${way}`,
+    async () => {
+      const primary = await ownServer()
+      const own = postgres(primary.url, { max: 1 })
+      await own.unsafe(tableSql)
+      await own.end()
+      await primary.down('SIGINT')
+      const standby = await ownServer({ follow: primary })
+      await primary.up()
+      const behind = postgres(standby.url, { max: 1 })
+      const pool = await startPgpool([primary.url, standby.url], settings)
+      try {
+        // What is read there is old.
+        await behind`select pg_wal_replay_pause()`
+        await withStore({ conString: pool.url }, async (store) => {
+          for (let n = 0; n < 100; n++) {
+            await store.set('a', sessionOf({ n }))
+            assert.equal(((await store.get('a')) as any)?.n, n)
+          }
+          await store.destroy('a')
+          assert.equal(await store.get('a'), null)
+        })
+      } finally {
+        await pool.stop()
+        await behind.end()
+        await standby.stop()
+        await primary.stop()
+      }
+    },
+    { seconds: 60, skip: noPgpool() },
+  )
+
+async function everyVerb(url: string, prepare: boolean): Promise<void> {
+  const instance = postgres(url, { prepare, max: 1 })
+  const options = { postgres: instance, createTableIfMissing: true, onConflict: 'merge' } as const
+  try {
+    await withStore(options, async (store) => {
+      const sids = Array.from({ length: 200 }, (_, n) => `sid-${n}`)
+      await Promise.all(sids.map((sid, n) => store.set(sid, sessionOf({ n }))))
+      for (let round = 0; round < 5; round++) {
+        const found = await Promise.all(sids.map((sid) => store.get(sid)))
+        assert.deepEqual(
+          found.map((session: any) => session.n),
+          sids.map((_, n) => n),
+        )
+        await Promise.all(sids.map((sid) => store.touch(sid, sessionOf())))
+      }
+      const [one, other] = (await Promise.all([store.get('sid-1'), store.get('sid-1')])) as any[]
+      await store.set('sid-1', Object.assign(one, { a: 1 }))
+      await store.set('sid-1', Object.assign(other, { b: 2 }))
+      const { a, b } = (await store.get('sid-1')) as any
+      assert.deepEqual([a, b], [1, 2])
+      await store.destroy('sid-0')
+      await store.set('old', sessionOf({}, -60))
+      assert.equal(await store.pruneSessions(), 1)
+      assert.equal(await store.length(), 199)
+      assert.equal((await store.ids()).length, 199)
+      assert.equal((await store.all()).length, 199)
+      await store.clear()
+      assert.equal(await store.length(), 0)
+    })
+  } finally {
+    await instance.end()
   }
 }

@@ -1,11 +1,7 @@
 // PgBouncer in front of a server, where the program is at hand. Knows nothing of the store.
 
-import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
 import { freePort } from '../../server/postgres.js'
+import { folder, missing, output, startProgram } from './program.ts'
 
 export interface Pooler {
   readonly url: string
@@ -13,18 +9,8 @@ export interface Pooler {
   stop(): Promise<void>
 }
 
-// Where Debian puts it is not on everybody's path.
-const env = { ...process.env, PATH: [process.env['PATH'], '/usr/sbin'].join(delimiter) }
-
 /** Why there is none, if there is none. */
-export function noPooler(): string | undefined {
-  try {
-    execFileSync('pgbouncer', ['--version'], { env, stdio: 'ignore' })
-    return undefined
-  } catch {
-    return 'pgbouncer is not installed here'
-  }
-}
+export const noPooler = () => missing('pgbouncer')
 
 /**
  * @param serverConnections few, so that the statements of one client run on all of them
@@ -39,10 +25,10 @@ export async function startPooler(
 ): Promise<Pooler> {
   const to = new URL(server)
   const port = await freePort()
-  const folder = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-'))
-  const file = join(folder, 'pgbouncer.ini')
-  writeFileSync(
-    file,
+  const files = folder()
+  for (const [name, text] of Object.entries(certificate ?? {})) files.write(name, text)
+  const settings = files.write(
+    'pgbouncer.ini',
     `[databases]
 * = host=${to.hostname} port=${to.port} user=${to.username} password=${to.password}
 [pgbouncer]
@@ -53,30 +39,16 @@ auth_type = any
 pool_mode = ${mode}
 default_pool_size = ${serverConnections}
 max_client_conn = 500
-${certificate ? tlsOf(folder) : ''}`,
+${certificate ? tlsOf(files.path) : ''}`,
   )
-  for (const [name, text] of Object.entries(certificate ?? {})) writeFileSync(join(folder, name), text)
-  chmodSync(folder, 0o755)
-  // It refuses to run as root.
-  const user = process.getuid?.() === 0 ? ['--user', 'postgres'] : []
-  const child = spawn('pgbouncer', [...user, file], { env, stdio: ['ignore', 'ignore', 'pipe'] })
-  let log = ''
-  child.stderr.on('data', (text) => {
-    log += text
-  })
-  const ended = new Promise((resolve) => child.once('close', resolve))
-  while (!(await accepts(port))) {
-    if (child.exitCode !== null) throw new Error(`PgBouncer did not start:\n${log}`)
-    await new Promise((resume) => setTimeout(resume, 20))
-  }
+  const program = await startProgram('pgbouncer', [settings], port)
   to.port = String(port)
   return {
     url: to.href,
-    version: execFileSync('pgbouncer', ['--version'], { env, encoding: 'utf8' }).split('\n')[0] as string,
+    version: output('pgbouncer', '--version').split('\n')[0] as string,
     async stop() {
-      child.kill('SIGINT')
-      await ended
-      rmSync(folder, { recursive: true, force: true })
+      await program.stop('SIGINT')
+      files.remove()
     },
   }
 }
@@ -87,12 +59,3 @@ client_tls_key_file = ${folder}/key
 client_tls_cert_file = ${folder}/cert
 server_tls_sslmode = require
 `
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-      .on('connect', () => resolve(true))
-      .on('error', () => resolve(false))
-      .on('connect', () => socket.destroy())
-  })
-}
