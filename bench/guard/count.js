@@ -40,7 +40,8 @@ answer({
       await run(WARM_UP)
       const rounds = []
       for (let round = 0; rounds.length < ROUNDS; round++) {
-        if (round === MOST_ROUNDS) throw new Error('The heap is collected all the time: nothing can be counted.')
+        if (round === MOST_ROUNDS)
+          throw new Error('The heap is collected all the time: nothing can be counted.')
         global.gc()
         await collections()
         const before = process.memoryUsage().heapUsed
