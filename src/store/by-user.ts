@@ -43,6 +43,8 @@ export class ByUser {
   /** Without an index a search takes long. Connections have to be left for everything else. */
   readonly #turns: Turns
   readonly #underWay = new Set<UserSearch>()
+  /** By the user's id: when all calls of `destroy` so far have ended. */
+  readonly #destroyed = new Map<string, Promise<unknown>>()
 
   constructor(
     table: Table,
@@ -88,9 +90,20 @@ export class ByUser {
   }
 
   async destroy(userId: UserId, options: DestroyByUserOptions = {}): Promise<number> {
+    const id = checkUserId(userId)
     const spared = checkDestroyOptions(options)
     // Rows that have expired are destroyed as well: a request that loaded one before could store it again.
-    return this.#search(userId, 0, (search, until) => this.#destroy(search, spared, until))
+    const result = this.#search(id, 0, (search, until) => this.#destroy(search, spared, until))
+    this.#remember(id, result)
+    return result
+  }
+
+  /** For the calls for this user that come later. */
+  #remember(id: string, result: Promise<number>): void {
+    const ended = Promise.allSettled([this.#destroyed.get(id), result]).then(() => {
+      if (this.#destroyed.get(id) === ended) this.#destroyed.delete(id)
+    })
+    this.#destroyed.set(id, ended)
   }
 
   async #destroy(search: UserSearch, spared: Spared, until: number): Promise<number> {
@@ -146,7 +159,9 @@ export class ByUser {
     const until = this.#table.deadline()
     const { userIdPath } = this.#settings
     const find = () => this.#turns.run(() => this.#find(id, aliveAt, until))
-    const search = new UserSearch(this.#queue, { id, userIdPath, until, find })
+    const search = new UserSearch(this.#queue, {
+      ...{ id, userIdPath, until, find, destroyed: this.#destroyed.get(id) },
+    })
     this.#underWay.add(search)
     // It waits itself for those writes that concern it.
     const result = this.#queue.after(() => work(search, until), [])

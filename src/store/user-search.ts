@@ -22,6 +22,8 @@ export interface SearchOptions {
   readonly userIdPath: readonly string[]
   /** When it ends at the latest, in ms of the monotonic clock. */
   readonly until: number
+  /** When the earlier calls that destroy this user's sessions have ended. Undefined if there is none. */
+  readonly destroyed: Promise<unknown> | undefined
   /** The user's rows as they are, the last to end first. */
   find(): Promise<UserRow[]>
 }
@@ -72,8 +74,9 @@ export class UserSearch {
   }
 
   /**
-   * The rows that were not given out yet, as the earlier writes leave them. Waits for the writes that may
-   * make a row the user's, and then for all on the rows that were found.
+   * The rows that were not given out yet, as the earlier writes leave them. Waits for the calls that destroy
+   * the user's sessions, for the writes that may make a row the user's, and then for all on the rows that
+   * were found.
    * @throws StoreError STORE_TIMEOUT
    */
   async rest(): Promise<UserRow[]> {
@@ -83,6 +86,7 @@ export class UserSearch {
   }
 
   async #afterWrites(): Promise<UserRow[]> {
+    await this.#options.destroyed
     await this.#ended(this.#concerns((op) => this.#mayMakeOfUser(op)))
     // One that ends during the search may have ended too late for it.
     const unfinished = this.#pendingSids(() => true)

@@ -142,6 +142,41 @@ test('a session that is stored as a new one after the call survives it, however 
   }
 })
 
+test('calls for one user act one after the other: of two logins at once that leave one session, one is left', () =>
+  withStore(at, async (store) => {
+    for (let round = 0; round < 20; round++) {
+      const sids = ['twice-1', 'twice-2']
+      const login = async (sid: string) => {
+        await store.set(sid, sessionOf(of('twice')))
+        return store.destroyByUser('twice', { except: sid, keep: 1 })
+      }
+      const counts = await Promise.all(sids.map(login))
+      assert.deepEqual(counts.sort(), [0, 1])
+      assert.equal((await sidsLike('twice-%')).length, 1)
+      const destroyed = store.destroyByUser('twice')
+      const seen = [store.idsByUser('twice'), store.entriesByUser('twice')]
+      assert.deepEqual(await Promise.all([...seen, destroyed]), [[], [], 1])
+    }
+  }))
+
+test('a call for a user that waits for a locked row keeps none of the user’s newer sessions alive, nor another user', () =>
+  withStore(at, async (store) => {
+    await putRow(db.sql, 'held-1', of('held'))
+    let first: Promise<number> | undefined
+    await whileLocked('held-1', async () => {
+      first = store.destroyByUser('held', { keep: 0 })
+      // It has found what it destroys.
+      await db.sql`select pg_sleep(0.2)`
+      await store.set('held-2', sessionOf(of('held')))
+      const second = store.destroyByUser('held')
+      while ((await sidsLike('held-%')).length > 1) await db.sql`select pg_sleep(0.02)`
+      assert.deepEqual(await store.idsByUser('somebody else'), [])
+      void second.catch(() => {})
+    })
+    assert.equal(await first, 1)
+    assert.deepEqual(await sidsLike('held-%'), [])
+  }))
+
 test('a session that `maxLifetime` has ended is not listed, not counted and not kept', () =>
   withStore({ ...at, maxLifetime: 1000 }, async (store) => {
     const created = (secondsAgo: number) => ({
