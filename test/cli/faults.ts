@@ -345,6 +345,14 @@ export const faults: readonly Fault[] = [
   },
   {
     code: 'row-without-cookie',
+    what: 'one session without a cookie, behind thousands of others',
+    make: [
+      `insert into session select n::text, '{"cookie":{}}', now() + '1 day' from generate_series(1, 4000) n`,
+      `insert into session values ('a', '{"deep":{}}', now() + '1 day')`,
+    ],
+  },
+  {
+    code: 'row-without-cookie',
     what: 'sessions without a cookie, with characters that the server cannot decode',
     make: [
       `insert into session values ('a', '{"x":"\\u0000"}', now() + '1 day'), ('b', '{"cookie":null,"\\ud800":1}', now() + '1 day')`,

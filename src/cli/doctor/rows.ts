@@ -1,4 +1,4 @@
-// Looks at what rows hold: some hundred of them, read as the store reads them, and the oldest expiry.
+// Looks at what rows hold: those that look wrong to the server, read as the store reads them, and the oldest expiry.
 // Promises to show nothing of a session. Must not know how rows are written.
 
 import type { SessionData } from 'express-session'
@@ -13,8 +13,10 @@ import { ask, type Probe, repairable } from './probe.ts'
 import { type RowRepairs, rowRepairs, SESS } from './row-repairs.ts'
 
 // Of 8 KB each.
-const PAGES = 200
+const PAGES = 1000
+// So many are read by the store's own rules, first those that are none by their look.
 const ROWS = 500
+const LOOKS_RIGHT = '^\\s*\\{.*"cookie"\\s*:\\s*\\{'
 // Larger sessions are left out: they would take long to fetch.
 const MAX_BYTES = 100_000
 
@@ -88,33 +90,35 @@ const SAID: Readonly<Record<Trouble, Said>> = {
 export const rows: Probe = {
   codes: ['row-unreadable', 'row-not-object', 'row-without-cookie', 'row-encoded-twice'],
   async look({ pool, settings, subject }) {
-    const texts = await someTexts(pool, subject.table)
+    const { texts, looked } = await someTexts(pool, subject.table)
     const troubles = texts.flatMap(
       (text) => troubleOf(text, (given) => parse(given, settings.serializer)) ?? [],
     )
+    const atLeast = troubles.length === ROWS ? 'at least ' : ''
     const [column = []] = await ask(pool, SESS.text, [subject.facts.oid])
     const repairs = rowRepairs(column, subject.table)
     return [...new Set(troubles)].map((code): Repairable => {
       const { repair, ...said } = SAID[code]
       const count = troubles.filter((other) => other === code).length
-      const found = `${count} of the ${texts.length} rows looked at have none`
+      const found = `${atLeast}${number(count)} of the ${number(looked)} rows looked at have none`
       return repairable({ code, ...said, found }, repair && repairs[repair])
     })
   },
 }
 
-/** Some rows: the first ones of a small table, those of some pages of a large one. */
-async function someTexts(pool: Pool, table: string): Promise<(string | null)[]> {
+/** Rows of a small table, or of some pages of a large one, and of how many they were chosen. */
+async function someTexts(pool: Pool, table: string): Promise<{ texts: (string | null)[]; looked: number }> {
   const { clause } = await sampleOf(pool, table, PAGES)
   const found = await ask(
     pool,
     `
-    select s.sess::text
+    select s.sess::text, (count(*) over ())::text
     from ${table} s ${clause}
     where pg_catalog.pg_column_size(s.sess) < ${MAX_BYTES} or s.sess is null
+    order by s.sess::text ~ '${LOOKS_RIGHT}' nulls first
     limit ${ROWS}`,
   )
-  return found.map(([text]) => text as string | null)
+  return { texts: found.map(([text]) => text as string | null), looked: Number(found[0]?.[1] ?? 0) }
 }
 
 function troubleOf(
