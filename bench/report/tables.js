@@ -2,6 +2,7 @@
 
 import { OURS, OURS_EVERY_TOUCH, PG_SIMPLE } from '../subjects/roster.js'
 import { find, number, of, ratio, spread, table, times } from './figures.js'
+import { rowsIn, sameTable } from './many-rows.js'
 import { networkName } from './network-name.js'
 import { rowsOf } from './targets.js'
 
@@ -112,14 +113,14 @@ export function rowTable(results) {
   const rows = rowsOf(results, 'rows')
   const pgSimple = different(rows, 'store').find((name) => name !== OURS)
   return table(
-    ['operation', 'rows', 'operations/s', `of ${pgSimple}`],
+    ['operation', 'table', 'operations/s', `of ${pgSimple}`],
     rows
       .filter((row) => row.store === OURS)
       .map((row) => [
         row.operation,
-        row.rows.toLocaleString('en'),
+        rowsIn(row),
         spread(row, 'rate'),
-        times(ratio(row, find(rows, { rows: row.rows, operation: row.operation, store: pgSimple }), 'rate')),
+        times(ratio(row, sameTable(rows, row, pgSimple), 'rate')),
       ]),
   )
 }

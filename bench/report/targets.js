@@ -3,6 +3,7 @@
 import { BACK } from '../load/workloads.js'
 import { isPooled, OURS, OURS_EVERY_TOUCH, PG_SIMPLE, redisName } from '../subjects/roster.js'
 import { find, number, of, ratio, table, times } from './figures.js'
+import { rowsIn, sameTable } from './many-rows.js'
 
 const VERBS = ['get', 'get+touch', 'touch', 'set loaded', 'set new', 'destroy']
 /** Those that write a row. */
@@ -126,11 +127,9 @@ function shares(rows, verbs, concurrency, field, target) {
 function manyRows(results) {
   const rows = rowsOf(results, 'rows')
   const ours = rows.filter(({ store }) => store === OURS)
-  const multiples = ours.map(({ operation, rows: size, ...row }) => {
-    const theirs = rows.find(
-      (each) => each.rows === size && each.operation === operation && each.store !== OURS,
-    )
-    return `${operation} of ${size.toLocaleString('en')} rows ${verdict(ratio(row, theirs, 'rate'), 6)}`
+  const multiples = ours.map((row) => {
+    const theirs = sameTable(rows, row, rows.find(({ store }) => store !== OURS)?.store)
+    return `${row.operation} of ${rowsIn(row)} ${verdict(ratio(row, theirs, 'rate'), 6)}`
   })
   return multiples.join(', ') || '–'
 }
