@@ -8,6 +8,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { byUser } from './parts/by-user.js'
 import { cost } from './parts/cost.js'
 import { http } from './parts/http.js'
 import { limit } from './parts/limit.js'
@@ -25,7 +26,10 @@ import { report } from './report/report.js'
 import { startServers } from './servers/servers.js'
 import { tree } from './tree.js'
 
-const parts = { pools, cost, store, relay, open, http, processes, rows, prune, limit, start: startUp, soak }
+const parts = {
+  ...{ pools, cost, store, relay, open, http, processes, rows, 'by-user': byUser, prune, limit },
+  ...{ start: startUp, soak },
+}
 const flag = /** @type {const} */ ({ type: 'boolean', default: false })
 const { values } = parseArgs({
   options: {

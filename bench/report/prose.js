@@ -49,6 +49,9 @@ get+touch per second of several processes on the same machine, 64 at once in eac
 export const ROWS = `\
 256 at once, sids picked from all rows:`
 
+export const BY_USER = `\
+\`entriesByUser\` of a user with ten sessions, one call at a time, by [its index](../docs/users.md#the-index):`
+
 export const LIMIT = `\
 The store's own statements in batches of 128, sent by pgbench, while nobody else needs the machine:`
 

@@ -125,6 +125,17 @@ export function rowTable(results) {
   )
 }
 
+export const byUserTable = (results) =>
+  table(
+    ['rows', 'without the index, s', 'to build it, s', 'with it: median, ms', 'p99, ms', 'the worst, ms'],
+    rowsOf(results, 'by-user').map((row) => [
+      row.rows.toLocaleString('en'),
+      number(of(row, 'withoutMs') / 1000),
+      number(of(row, 'buildSeconds')),
+      ...['p50', 'p99', 'worst'].map((field) => spread(row, field)),
+    ]),
+  )
+
 export const pruneTable = (results) =>
   table(
     ['', 'expired rows', 'among live ones', 'seconds', 'p99 of 64 readers, ms'],
