@@ -90,9 +90,10 @@ export class Pool {
       const { error, retryable } = attempt
       // When the deadline passes during an attempt, the error of the attempt before says more.
       if (error.code === 'STORE_TIMEOUT') throw last ? timedOut(last) : error
+      const isLate = error.code === STATEMENT_LATE && monotonicMs() >= effectUntil
+      if (isLate) throw last && monotonicMs() >= until ? timedOut(last) : error
       last = error
       if (!retryable || this.#closed) throw error
-      if (error.code === STATEMENT_LATE && monotonicMs() >= effectUntil) throw error
       // A function of the user's, such as a trigger, can raise any code for the data of one member.
       if (error.isFromFunction && isSplittable) throw error
       // The first pause is short, for one connection that was lost. Later ones grow, for a server that is

@@ -21,7 +21,9 @@ const test = promises('user index')
 const path = ['passport', 'user']
 
 const [{ version }] = (await db.sql`select current_setting('server_version_num')::int as version`) as any
-const needs16 = version < 160_000 ? 'PostgreSQL tells JSON from other text since version 16' : undefined
+const major = Math.floor(version / 10_000)
+const canRebuild = major >= 12
+const needs16 = major < 16 ? 'PostgreSQL tells JSON from other text since version 16' : undefined
 
 const long = 'u'.repeat(100_000)
 
@@ -170,6 +172,11 @@ const whileBuilding = (during: () => Promise<void>) =>
   })
 
 /** Leaves an invalid index, as a build does whose server is stopped. */
+/** What was left of a build, where the store cannot build it anew. */
+async function dropUnlessRebuilt(): Promise<void> {
+  if (!canRebuild) await db.sql.unsafe(`drop index if exists "${indexName}"`)
+}
+
 async function breakIndex(): Promise<void> {
   await db.sql.unsafe(`drop index if exists "${indexName}"`)
   const admin = postgres(db.url, { max: 1, onnotice() {} })
@@ -214,13 +221,17 @@ test(
   { seconds: 90 },
 )
 
-test('an index that a failed build has left is built anew, and another one is left as it is', async () => {
-  await db.sql`create index theirs on session (lower(sid))`
-  await breakIndex()
-  await withStore({ conString: db.url }, (store) => store.createUserIndex())
-  assert.deepEqual(await indexes(), [...ALL, 'theirs'])
-  await db.sql`drop index theirs`
-})
+test(
+  'an index that a failed build has left is built anew, and another one is left as it is',
+  async () => {
+    await db.sql`create index theirs on session (lower(sid))`
+    await breakIndex()
+    await withStore({ conString: db.url }, (store) => store.createUserIndex())
+    assert.deepEqual(await indexes(), [...ALL, 'theirs'])
+    await db.sql`drop index theirs`
+  },
+  { skip: canRebuild ? undefined : 'before PostgreSQL 12 no index is rebuilt beside the traffic' },
+)
 
 test('the table stays in use while the index is built, and `close` does not wait for the build', async () => {
   await db.sql.unsafe(`drop index if exists "${indexName}"`)
@@ -243,6 +254,7 @@ test('the table stays in use while the index is built, and `close` does not wait
         where datname = current_database() and query ilike 'create index%' and pid <> pg_backend_pid()`
   })
   await db.sql`delete from session`
+  await dropUnlessRebuilt()
   // By the app's own connections.
   const shared = postgres(db.url, { max: 2, onnotice() {} })
   await withStore({ postgres: shared, isolate: false }, (store) => store.createUserIndex())
@@ -275,6 +287,7 @@ test('a statement_timeout of the role cuts the build off with its own code, and 
       assert.equal((await failure(store.createUserIndex())).code, '57014')
     })
     const conString = `${db.url}?statement_timeout=0&lock_timeout=0`
+    await dropUnlessRebuilt()
     await withStore({ conString }, (store) => store.createUserIndex())
     assert.deepEqual(await indexes(), ALL)
   } finally {
@@ -282,18 +295,22 @@ test('a statement_timeout of the role cuts the build off with its own code, and 
   }
 })
 
-test('a partitioned table is refused with the code of PostgreSQL, and an index that is there is used', async () => {
-  await db.sql.unsafe(`
+test(
+  'a partitioned table is refused with the code of PostgreSQL, and an index that is there is used',
+  async () => {
+    await db.sql.unsafe(`
     create table parted (sid varchar primary key, sess json not null, expire timestamp(6) not null) partition by hash (sid);
     create table parted_0 partition of parted for values with (modulus 2, remainder 0);
     create table parted_1 partition of parted for values with (modulus 2, remainder 1)`)
-  await withStore({ conString: db.url, tableName: 'parted' }, async (store) => {
-    assert.equal((await failure(store.createUserIndex())).code, '0A000')
-    await db.sql.unsafe(userIndex(names('parted', undefined), path).create)
-    await store.createUserIndex()
-    await store.set('parted', sessionOf({ passport: { user: 'parted' } }))
-    assert.deepEqual(await store.idsByUser('parted'), ['parted'])
-  })
-})
+    await withStore({ conString: db.url, tableName: 'parted' }, async (store) => {
+      assert.equal((await failure(store.createUserIndex())).code, '0A000')
+      await db.sql.unsafe(userIndex(names('parted', undefined), path).create)
+      await store.createUserIndex()
+      await store.set('parted', sessionOf({ passport: { user: 'parted' } }))
+      assert.deepEqual(await store.idsByUser('parted'), ['parted'])
+    })
+  },
+  { skip: major < 11 ? 'there is no partitioning by hash before PostgreSQL 11' : undefined },
+)
 
 test('no connection is left behind', () => db.drop())
