@@ -86,6 +86,15 @@ function refused(change: () => void): string[] {
 
 begin()
 
+test('what `npm run release` did not make is not published', () => {
+  const { status, stderr } = spawnSync('npm', ['publish', '--dry-run', '--registry', 'http://127.0.0.1:9/'], {
+    cwd: copy,
+    encoding: 'utf8',
+  })
+  assert.notEqual(status, 0)
+  assert.match(stderr, /Publish what npm run release makes/)
+})
+
 test('a change that is not committed is refused', () => {
   const refusals = refused(() => write('README.md', 'something else'))
   assert.deepEqual(refusals, ['- the work tree has changes that are not committed'])
