@@ -27,6 +27,12 @@ export type ParameterName =
   /** A user's id as text. */
   | 'user'
 
+/**
+ * Pgpool-II sends a statement that only reads to a standby, which has a logout a moment later. It leaves one
+ * that starts with this to the primary, and caches no result of it.
+ */
+const ON_PRIMARY = '/*NO LOAD BALANCE*/'
+
 export interface Statement {
   readonly text: string
   /** In the order in which they are sent. */
@@ -42,7 +48,7 @@ export function statement<const Name extends ParameterName>(
   text: ($: Readonly<Record<Name, string>>) => string,
 ): Statement {
   const placeholders = parameters.map((name, i) => [name, `$${i + 1}::text`])
-  return { parameters, text: text(Object.fromEntries(placeholders)) }
+  return { parameters, text: `${ON_PRIMARY} ${text(Object.fromEntries(placeholders))}` }
 }
 
 /** The placeholders of the list of sids. */

@@ -197,7 +197,7 @@ test('rows that were not asked for serve nobody: STORE_MISMATCH', async () => {
         "$1::text || $2::text is not null and s.sid = 'victim'",
       ),
     'a row twice, once in the place of another': (text) =>
-      /^\s*select s\./.test(text) ? `${text} union all ${text}` : text,
+      /\*\/\s*select s\./.test(text) ? `${text} union all ${text}` : text,
     'columns of another statement': (text) =>
       /for|insert/.test(text) ? text : text.replace(/select .*\n.*from/, 'select s.sid::text from'),
   }
