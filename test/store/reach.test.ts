@@ -193,19 +193,17 @@ test('a connection that is lost and replaced is not worth a word, nor one of sev
 test('without an `errorLog` the console hears of it, in words alone where there is no error', async () => {
   const { error } = console
   const heard: unknown[][] = []
-  console.error = (...values) => void heard.push(values)
   let up = false
+  console.error = (...values) => {
+    heard.push(values)
+    up = true
+  }
   const gate = await port((socket) => {
     if (up) relay(socket)
     else socket.destroy()
   })
   try {
-    await withStore({ conString: through(gate.number) }, async (store) => {
-      setTimeout(() => {
-        up = true
-      }, 100)
-      await store.get('a')
-    })
+    await withStore({ conString: through(gate.number) }, (store) => store.get('a').then(() => {}))
   } finally {
     console.error = error
     await gate.close()
