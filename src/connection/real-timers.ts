@@ -23,34 +23,25 @@ function areTimersReal(): boolean {
  * @param work must be synchronous, so that nobody else sees the change
  */
 function withRealTimers<T>(work: () => T): T {
-  if (areTimersReal()) return work()
-  const replaced = TIMERS.filter((name) => globalThis[name] !== realTimers[name])
-  const fakes = replaced.map((name) => [name, globalThis[name]] as const)
-  for (const name of replaced) Reflect.set(globalThis, name, realTimers[name])
+  const before = TIMERS.map((name) => [name, globalThis[name]] as const)
+  for (const name of TIMERS) Reflect.set(globalThis, name, realTimers[name])
   try {
     return work()
   } finally {
-    for (const [name, fake] of fakes) Reflect.set(globalThis, name, fake)
+    for (const [name, timer] of before) Reflect.set(globalThis, name, timer)
   }
 }
 
 /**
- * Runs the work so that it clears no fake immediate. The real `clearImmediate` breaks all immediates of the
- * process when it is given one (Node 20.20), and the driver (3.4.9) may have kept one from the time of a
- * test's fakes.
- * @param work must be synchronous
+ * Lets `clearImmediate` pass over fakes until `withRealTimers` puts back what was there. The real one breaks all
+ * immediates of the process when it is given a fake (Node 20.20), and the driver (3.4.9) may have kept one from
+ * the time of a test's fakes.
  */
-function sparingFakeImmediates<T>(work: () => T): T {
-  const { clearImmediate } = globalThis
+function spareFakeImmediates(): void {
   // `Reflect.set` does not throw where globals are frozen; then they are no fakes either.
   Reflect.set(globalThis, 'clearImmediate', (immediate: NodeJS.Immediate | undefined) => {
-    if (immediate?.constructor?.name === 'Immediate') clearImmediate(immediate)
+    if (immediate?.constructor?.name === 'Immediate') realTimers.clearImmediate(immediate)
   })
-  try {
-    return work()
-  } finally {
-    Reflect.set(globalThis, 'clearImmediate', clearImmediate)
-  }
 }
 
 /**
@@ -60,8 +51,12 @@ function sparingFakeImmediates<T>(work: () => T): T {
 export function withRealTimersInListeners(socket: Socket): Socket {
   const emit = socket.emit as (...args: unknown[]) => boolean
   socket.emit = function (this: Socket, ...args: unknown[]) {
-    if (args[0] === 'close') return withRealTimers(() => sparingFakeImmediates(() => emit.apply(this, args)))
-    return areTimersReal() ? emit.apply(this, args) : withRealTimers(() => emit.apply(this, args))
+    const isClose = args[0] === 'close'
+    if (!isClose && areTimersReal()) return emit.apply(this, args)
+    return withRealTimers(() => {
+      if (isClose) spareFakeImmediates()
+      return emit.apply(this, args)
+    })
   }
   return socket
 }

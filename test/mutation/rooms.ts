@@ -15,6 +15,7 @@ const PURE = [
   'src/sqlstate.ts',
   'src/connection/address.ts',
   'src/connection/messages.ts',
+  'src/connection/real-timers.ts',
   'src/connection/ssl.ts',
   'src/connection/url.ts',
   'src/pruning/prune.ts',
