@@ -5,7 +5,10 @@ import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import type { SessionData } from 'express-session'
 import postgres from 'postgres'
-import { realTimers } from '../../src/clock.ts'
+import { monotonicMs, realTimers } from '../../src/clock.ts'
+import { Pool } from '../../src/connection/pool.ts'
+import { parseOptions } from '../../src/settings/settings.ts'
+import { Counters } from '../../src/tracing/counters.ts'
 import { fake } from '../faults/fake.ts'
 import { proxy } from '../faults/proxy.ts'
 import { database, tableSql } from '../support/database.ts'
@@ -157,7 +160,9 @@ test('of several hosts the first is asked again after the last', async () => {
   const [one, other] = [await proxy(db.url), await proxy(db.url)]
   const hosts = `127.0.0.1:${new URL(one.url).port},127.0.0.1:${new URL(other.url).port}`
   const conString = db.url.replace(/@[^/]+/, `@${hosts}`)
-  await withStore({ conString, timeout: 5, errorLog() {} }, async (store) => {
+  const told: unknown[] = []
+  const errorLog = (...values: unknown[]) => void told.push(values)
+  await withStore({ conString, timeout: 5, errorLog }, async (store) => {
     for (const [up, down] of [
       [one, other],
       [other, one],
@@ -169,7 +174,30 @@ test('of several hosts the first is asked again after the last', async () => {
       assert.equal(await store.get('sid'), null)
     }
   })
+  assert.deepEqual(told, [], 'a server could be reached all the time')
   await Promise.all([one.close(), other.close()])
+})
+
+test('a statement that comes too late for some who wait is told as that, whatever the attempt before it met', async () => {
+  const server = await fake()
+  const pool = new Pool(parseOptions({ conString: server.url, max: 1, errorLog() {} }), new Counters())
+  const get = (effectUntil?: number) =>
+    pool.query({
+      ...{ verb: 'get', text: '/**/ select', parameters: () => [], until: monotonicMs() + 5000 },
+      effectUntil,
+    })
+  try {
+    await get()
+    const away = server.misbehave({ kind: 'error', afterMessages: 0, severity: 'FATAL', code: '53300' })
+    const late = get(monotonicMs())
+    while (away.times === 0) await new Promise((resume) => setImmediate(resume))
+    // Not before the new connection was greeted.
+    server.misbehave({ kind: 'error', afterMessages: 8, severity: 'ERROR', code: '2201E' })
+    assert.equal((await failure(late)).code, '2201E')
+  } finally {
+    await pool.close()
+    await server.close()
+  }
 })
 
 test('a connection that is known to have ended is replaced before anything is sent on it', () =>

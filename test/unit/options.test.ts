@@ -102,6 +102,27 @@ test('`postgres` wins over `conObject`, and that over `conString`', async () => 
   await sql.end()
 })
 
+test('connections bear the name of the store, unless the app chose one', () => {
+  const nameOf = (connection?: object) => {
+    const sql = postgres('postgres://host/d', { ...(connection && { connection }) } as object)
+    const { connection: made } = lentOptions(parseOptions({ postgres: sql }))
+    return made.application_name
+  }
+  assert.deepEqual(
+    [undefined, {}, { application_name: undefined }, { application_name: 'shop' }].map(nameOf),
+    ['connect-postgres-simple', 'connect-postgres-simple', 'connect-postgres-simple', 'shop'],
+  )
+})
+
+test('to connect takes as long as an operation at most, and with several hosts leaves time for each', () => {
+  const seconds = (conString: string) =>
+    lentOptions(parseOptions({ conString, timeout: 12 }))['connect_timeout']
+  assert.deepEqual(
+    ['postgres://a/d', 'postgres://a,b,c/d', 'postgres://a/d?connect_timeout=3'].map(seconds),
+    [12, 2, 3],
+  )
+})
+
 test('a wrong value is a TypeError with name, rule, value and type', () => {
   const wrong: [object, RegExp][] = [
     [{ tableName: 5 }, /`tableName` to be a non-empty string without NUL, got `5` \(number\)/],
