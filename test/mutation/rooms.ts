@@ -47,6 +47,30 @@ export function testsFor(server: boolean): string[] {
   return server ? [...without, ...filesBelow('test/store', '.test.ts')] : without
 }
 
+/** Tests that are about a room or file: all tests with a store reach it, and most tell little of it. */
+const CLOSEST: Record<string, readonly string[]> = {
+  'src/connection/': ['attempts', 'connection', 'reach', 'instances'],
+  'src/connection/encryption': ['tls'],
+  'src/connection/shared-client': ['instances', 'contact'],
+  'src/pruning/': ['prune', 'engines'],
+  'src/store/': ['store', 'contract', 'errors'],
+  'src/store/by-user': ['by-user', 'by-user-order'],
+  'src/store/health': ['health'],
+  'src/store/user': ['by-user', 'by-user-order', 'user-index'],
+  'src/table/': ['table', 'store', 'locks'],
+  'src/table/pruning': ['prune', 'engines'],
+  'src/table/changes': ['locks', 'late', 'conflicts'],
+  'src/table/user': ['by-user', 'user-index'],
+  'src/table/sid-type': ['sids'],
+  'src/tracing/': ['tracing'],
+}
+
+/** The tests that are about the file. */
+export function closestTo(file: string): string[] {
+  const places = Object.keys(CLOSEST).filter((place) => file.startsWith(place))
+  return places.flatMap((place) => CLOSEST[place]!.map((name) => `test/store/${name}.test.ts`))
+}
+
 /**
  * The files in the order of their turns, for a run that may end before it has reached all: first those that
  * the last commits changed, then the others from one on that the last commit's name chooses. So each comes to

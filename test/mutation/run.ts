@@ -72,7 +72,7 @@ function mutate(part: readonly string[]): Promise<MutantResult[]> {
     tests: testsFor(server),
     sample: Number(values.sample),
     until,
-    secondsEach: server ? 40 : 60,
+    secondsEach: 60,
   }
   const typescript = '--import=tsx'
   return new Stryker({
