@@ -49,7 +49,7 @@ export function testsFor(server: boolean): string[] {
 
 /** Tests that are about a room or file: all tests with a store reach it, and most tell little of it. */
 const CLOSEST: Record<string, readonly string[]> = {
-  'src/connection/': ['attempts', 'connection', 'reach', 'instances'],
+  'src/connection/': ['health', 'attempts', 'connection', 'reach', 'instances'],
   'src/connection/encryption': ['tls'],
   'src/connection/shared-client': ['instances', 'contact'],
   'src/pruning/': ['prune', 'engines'],
