@@ -38,7 +38,7 @@ export const NOT_IN_SAMPLE = 'not in the sample'
 
 // Where one runner leaves how long each file takes, for itself and others.
 const TIMES = 'mutation-times.json'
-const COVERAGE = resolve('mutation-coverage')
+const COVERAGE = resolve('coverage/mutation-hits')
 
 interface Run {
   readonly status: 'passed' | 'failed' | 'late'
