@@ -22,23 +22,25 @@ export function traceOperation<T>(
   sid: unknown,
   work: (trace: OperationTrace | undefined) => Promise<T>,
 ): Promise<T> {
-  const began = monotonicMs()
   return traced<OperationMessage, T>(operations, {
     describe: () => ({ verb, ...(typeof sid === 'string' && { session: pseudonym(sid) }) }),
-    work: (message) =>
-      work(
-        message && {
-          sent(batchSize) {
-            const { waitedMs = monotonicMs() - began } = message
-            amend(message, { waitedMs, batchSize })
-          },
-          absent() {
-            amend(message, { outcome: 'absent' })
-          },
-        },
-      ),
+    work: (message) => work(message && traceInto(message)),
     complete(message) {
       amend(message, { outcome: message.outcome ?? 'done' })
     },
   })
+}
+
+function traceInto(message: OperationMessage): OperationTrace {
+  // No earlier than that of `durationMs`, of which the wait is a part.
+  const began = monotonicMs()
+  return {
+    sent(batchSize) {
+      const { waitedMs = monotonicMs() - began } = message
+      amend(message, { waitedMs, batchSize })
+    },
+    absent() {
+      amend(message, { outcome: 'absent' })
+    },
+  }
 }
