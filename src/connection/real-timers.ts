@@ -33,9 +33,9 @@ function withRealTimers<T>(work: () => T): T {
 }
 
 /**
- * Lets `clearImmediate` pass over fakes until `withRealTimers` puts back what was there. The real one breaks all
- * immediates of the process when it is given a fake (Node 20.20), and the driver (3.4.9) may have kept one from
- * the time of a test's fakes.
+ * Lets `clearImmediate` pass over fakes until `withRealTimers` puts back what was there. The real one breaks
+ * all immediates of the process when it is given a fake (Node 20.20), and the driver (3.4.9) may have kept one
+ * from the time of a test's fakes.
  */
 function spareFakeImmediates(): void {
   // `Reflect.set` does not throw where globals are frozen; then they are no fakes either.

@@ -1,6 +1,6 @@
 // Runs files of tests for Stryker, each in a process of its own, compiled and with plain Node. Promises that
-// a mutant which hangs ends, and that it is tried first by the files that are about its place, then by the fastest
-// that reach it. Must not know which mistakes there are.
+// a mutant which hangs ends, and that it is tried first by the files that are about its place, then by the
+// fastest that reach it. Must not know which mistakes there are.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
