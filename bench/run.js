@@ -22,6 +22,7 @@ import { soak } from './parts/soak.js'
 import { startUp } from './parts/start.js'
 import { store } from './parts/store.js'
 import { plans } from './plan.js'
+import { csv, resultsOf } from './report/csv.js'
 import { report } from './report/report.js'
 import { startServers } from './servers/servers.js'
 import { tree } from './tree.js'
@@ -53,8 +54,8 @@ if (changes && !values.report) {
 
 const length = values.smoke ? 'smoke' : values.quick ? 'quick' : 'full'
 const log = (text) => console.log(`${new Date().toISOString().slice(11, 19)}  ${text}`)
-const file = new URL('results.json', import.meta.url)
-const results = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
+const file = new URL('results.csv', import.meta.url)
+const results = existsSync(file) ? resultsOf(readFileSync(file, 'utf8')) : {}
 const names = values.report ? [] : (values.part ?? Object.keys(parts))
 // Nearly all others need to know the best size of the pool.
 if (names.length > 0 && !results.pools && !names.includes('pools')) names.unshift('pools')
@@ -65,8 +66,8 @@ for (const name of names) {
     const measured = await parts[name](servers, { plan: plans[length], pools: best, huge: values.huge, log })
     const date = new Date().toISOString().slice(0, 10)
     results[name] = { measured, date, length, commit, isDirty: changes !== '', versions: servers.versions }
-    // First as it is: a mistake in the report must not cost the run.
-    writeFileSync(file, JSON.stringify(results))
+    // A part that fails must not cost those before it.
+    writeFileSync(file, csv(results))
   } finally {
     await servers.stop()
   }

@@ -20,5 +20,5 @@ export async function soak(store, { minutes, warmSeconds, concurrency, ...option
   count = 0
   const heap = [await run(warmSeconds)]
   for (let minute = 1; minute <= minutes; minute++) heap.push(await run(60))
-  return { concurrency, heap, count }
+  return { concurrency, count, rounds: heap.map((heapBytes) => ({ heapBytes })) }
 }

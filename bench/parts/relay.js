@@ -1,9 +1,10 @@
-// Stores with a network before their servers, with several delays.
+// Stores with a network before their servers, with several delays, and how well each delay was kept.
 
 import { network } from '../servers/network.js'
 import { ours, rivals } from '../subjects/roster.js'
 import { loops } from './loops.js'
 
+/** @returns the rows of the stores, and one without a store for each network */
 export async function relay(servers, { plan, pools, log }) {
   const rows = []
   const networks = []
@@ -18,8 +19,16 @@ export async function relay(servers, { plan, pools, log }) {
       )
       rows.push(...measured.map((row) => ({ delayMs, ...row })))
     }
-    networks.push({ delayMs, ping, late: await between.late() })
+    const late = await between.late()
+    const round = {
+      pingP1: ping.p1,
+      pingP50: ping.p50,
+      pingP99: ping.p99,
+      lateP50: late.p50,
+      lateP99: late.p99,
+    }
+    networks.push({ delayMs, rounds: [round] })
     await between.stop()
   }
-  return { rows, networks }
+  return [...rows, ...networks]
 }

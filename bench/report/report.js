@@ -1,8 +1,7 @@
-// Writes what was measured: the page, the charts for light and dark, and every round as CSV.
+// Writes the page about what was measured, and its charts for light and dark.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { charts } from './charts.js'
-import { csv } from './csv.js'
 import { page } from './page.js'
 
 const here = (name) => new URL(`../${name}`, import.meta.url)
@@ -14,6 +13,5 @@ export async function report(results) {
   for (const { name, svgs } of drawn)
     for (const [theme, svg] of Object.entries(await svgs))
       writeFileSync(here(`charts/${name}-${theme}.svg`), svg)
-  writeFileSync(here('results.csv'), csv(results))
   writeFileSync(here('results.md'), page(results, drawn))
 }

@@ -4,7 +4,7 @@ import { OURS, OURS_EVERY_TOUCH, PG_SIMPLE } from '../subjects/roster.js'
 import { find, number, of, ratio, spread, table, times } from './figures.js'
 import { rowsIn, sameTable } from './many-rows.js'
 import { networkName } from './network-name.js'
-import { rowsOf } from './targets.js'
+import { networksOf, rowsOf } from './targets.js'
 
 const different = (rows, field) => [...new Set(rows.map((row) => row[field]))]
 const kilobytes = (row) => number(of(row, 'logBytes') / 1000)
@@ -58,10 +58,10 @@ export const pingTable = (results) =>
       'packets under load too late by, p50',
       'p99',
     ],
-    (results.relay?.measured.networks ?? []).map(({ delayMs, ping, late }) => [
-      networkName(delayMs),
-      2 * delayMs,
-      ...[ping.p1, ping.p50, ping.p99, late.p50, late.p99].map((ms) => ms.toFixed(2)),
+    networksOf(results).map((row) => [
+      networkName(row.delayMs),
+      2 * row.delayMs,
+      ...['pingP1', 'pingP50', 'pingP99', 'lateP50', 'lateP99'].map((field) => of(row, field).toFixed(2)),
     ]),
   )
 
@@ -163,8 +163,8 @@ export function soakTable(results) {
   const [row] = rowsOf(results, 'soak')
   if (!row) return []
   return table(
-    row.heap.map((_, minute) => (minute === 0 ? 'start' : `${minute} min`)),
-    [row.heap.map((bytes) => (bytes / 1e6).toFixed(2))],
+    row.rounds.map((_, minute) => (minute === 0 ? 'start' : `${minute} min`)),
+    [row.rounds.map(({ heapBytes }) => (heapBytes / 1e6).toFixed(2))],
   )
 }
 

@@ -134,4 +134,8 @@ function manyRows(results) {
   return multiples.join(', ') || '–'
 }
 
-export const rowsOf = (results, part) => results[part]?.measured.rows ?? results[part]?.measured ?? []
+/** Of the stores that took part. */
+export const rowsOf = (results, part) => (results[part]?.measured ?? []).filter(({ store }) => store)
+
+/** How well each network of the relay was kept: a row without a store. */
+export const networksOf = (results) => (results.relay?.measured ?? []).filter(({ store }) => !store)
