@@ -12,7 +12,8 @@ const db = await database('cli_process')
 const test = promises('command line as a process')
 
 const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url))
-const node = [process.execPath, '--import', 'tsx', bin]
+// As this process runs TypeScript.
+const node = [process.execPath, ...process.execArgv, bin]
 const env = { DATABASE_URL: db.url, NO_COLOR: '', TERM: 'xterm' }
 const run = (...args: string[]) => program(process.execPath, [...node.slice(1), ...args], env)
 

@@ -8,7 +8,7 @@ import type { Operation } from '../../src/table/operations.ts'
 import { parametersOf } from '../../src/table/parameters.ts'
 import { statements } from '../../src/table/statements.ts'
 import { database, tableSql } from '../support/database.ts'
-import { promises } from '../support/promise.ts'
+import { promises, within } from '../support/promise.ts'
 import { putRow, row, sessionOf, withStore } from '../support/store.ts'
 
 const db = await database('locks')
@@ -59,6 +59,26 @@ for (const op of changes) {
         await changed
       }
     }
+  })
+}
+
+for (const op of changes) {
+  test(`a batch of ${op.verb} that skips held rows waits for none of them, and tells which they are`, async () => {
+    const { [op.verb as 'update']: statement } = statements(names('session', undefined)).skipping
+    await db.sql`truncate session`
+    const keys = ['a', 'b', 'c', 'd']
+    for (const sid of keys) await putRow(db.sql, sid, {})
+    const time = { leftMs: 10_000, latest: String(Date.now() / 1000 + 60) }
+    const batch = { keys, ops: keys.map(() => op), skipsHeld: true, isPatient: false }
+    const values = parametersOf(statement, batch, now, time)
+    // Longer than the holder holds them: a statement that waits would get all.
+    values[statement.parameters.indexOf('lockWaitMs')] = '20000'
+    const told = await db.sql.begin(async (holder) => {
+      await holder`select from session where sid in ('a', 'c') for update`
+      return within(5, () => db.sql.unsafe(statement.text, values).values())
+    })
+    const held = told.filter((columns) => columns[1] === 'held').map(([sid]) => sid)
+    assert.deepEqual(held.sort(), ['a', 'c'])
   })
 }
 

@@ -3,6 +3,7 @@
 
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { compiled } from './compiled.ts'
 
 export interface Result {
   readonly name: string
@@ -34,9 +35,9 @@ export async function runFile(
   hear: (text: string) => void,
   limitMinutes = 10,
 ): Promise<Result> {
-  const began = Date.now()
   const pattern = `^${name.replaceAll('.', '\\.').replaceAll('/', '[\\\\/]')}$`
-  const args = ['--import', 'tsx', uvu, tests, pattern, '--no-color']
+  const args = [...(await compiled()), uvu, tests, pattern, '--no-color']
+  const began = Date.now()
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let trouble: string | undefined
   const giveUp = (reason: string) => {
