@@ -112,6 +112,9 @@ export async function startPostgres({
     await Promise.race([server.start(), readable])
   } catch (error) {
     clean()
+    // Another process was given the same port at the same time.
+    if (log.some((line) => line.includes('could not create any TCP/IP sockets')))
+      return startPostgres({ flags, own, inMemory, like, follow, certificate, from })
     throw new Error(`PostgreSQL did not start:\n${log.slice(-20).join('')}`, { cause: error })
   }
   // If the process ends without stopping it, it is shut down.
@@ -206,13 +209,25 @@ function isOpen(folder) {
   return open && (dirname(folder) === folder || isOpen(dirname(folder)))
 }
 
-/** @returns {Promise<number>} */
-export function freePort() {
+/**
+ * One below those that systems give to outgoing connections: one of these could be taken while its server is
+ * down.
+ * @returns {Promise<number>}
+ */
+export async function freePort() {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    if (await isFree(port)) return port
+  }
+}
+
+/** @returns {Promise<boolean>} */
+function isFree(port) {
   return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-      server.close(() => resolve(port))
-    })
+    const server = createServer()
+    server.on('error', (/** @type {NodeJS.ErrnoException} */ error) =>
+      error.code === 'EADDRINUSE' || error.code === 'EACCES' ? resolve(false) : reject(error),
+    )
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 }
