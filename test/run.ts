@@ -19,7 +19,10 @@ interface Room {
   /** Whether its files start servers themselves. */
   ownServers?: true
   build?: true
-  /** Whether its files run only where a word names the room: they need more than comes with `npm ci`. */
+  /**
+   * Whether its files run only where a word names the room: they need more than comes with `npm ci`, or show
+   * nothing of what users have.
+   */
   onlyByName?: true
 }
 
@@ -28,6 +31,7 @@ const rooms: Record<string, Room> = {
   cli: { seconds: 10, server: true, ownServers: true },
   faults: { seconds: 12, ownServers: true },
   package: { seconds: 12, build: true, server: true },
+  release: { seconds: 30, onlyByName: true },
   store: { seconds: 4, server: true },
   unit: { seconds: 1 },
 }
@@ -35,7 +39,6 @@ const rooms: Record<string, Room> = {
 const long: Record<string, number> = {
   'cli/doctor': 30,
   'cli/doctor-around': 20,
-  'package/release': 25,
   'store/unguarded': 30,
   'store/races': 20,
   'store/exit': 18,

@@ -2,18 +2,15 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import type { TransactionSql } from 'postgres'
 import { database } from '../support/database.ts'
-import { program } from '../support/processes.ts'
+import { compile, program } from '../support/processes.ts'
 import { promises } from '../support/promise.ts'
 
 const db = await database('cli_process')
 const test = promises('command line as a process')
 
-const bin = fileURLToPath(new URL('../../src/cli/bin.ts', import.meta.url))
-// As this process runs TypeScript.
-const node = [process.execPath, ...process.execArgv, bin]
+const node = [process.execPath, compile('src/cli/bin.ts')]
 const env = { DATABASE_URL: db.url, NO_COLOR: '', TERM: 'xterm' }
 const run = (...args: string[]) => program(process.execPath, [...node.slice(1), ...args], env)
 

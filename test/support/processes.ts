@@ -4,7 +4,7 @@
 
 import { type ChildProcess, fork, type Serializable, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildSync } from 'esbuild'
 
@@ -15,11 +15,12 @@ let folder: string | undefined
 const compiled = new Map<string, string>()
 
 /**
- * The file of a worker, compiled once for each process that starts it: tsx would compile it at every start,
- * which takes half a second of the processor.
+ * A program in TypeScript, compiled once for each process that starts it: at every start it would take half a
+ * second of the processor.
+ * @param file its path in the repository @returns the path of what `node` can run
  */
-function compile(name: string): string {
-  const known = compiled.get(name)
+export function compile(file: string): string {
+  const known = compiled.get(file)
   if (known) return known
   if (!folder) {
     // Inside the checkout, where it finds the packages.
@@ -29,9 +30,9 @@ function compile(name: string): string {
     process.once('exit', () => rmSync(made, { recursive: true, force: true }))
     folder = made
   }
-  const outfile = join(folder, `${name}.mjs`)
+  const outfile = join(folder, `${basename(file, '.ts')}.mjs`)
   buildSync({
-    entryPoints: [join(root, `test/workers/${name}.ts`)],
+    entryPoints: [join(root, file)],
     outfile,
     bundle: true,
     packages: 'external',
@@ -39,9 +40,11 @@ function compile(name: string): string {
     format: 'esm',
     sourcemap: 'inline',
   })
-  compiled.set(name, outfile)
+  compiled.set(file, outfile)
   return outfile
 }
+
+const compileWorker = (name: string) => compile(`test/workers/${name}.ts`)
 
 /** What is reached in other processes is not measured: what they reach of src, a test reaches as well. */
 function unmeasured(): NodeJS.ProcessEnv {
@@ -58,7 +61,7 @@ export interface Worker {
 }
 
 export function worker(name: string, task: object): Worker {
-  const child = fork(compile(name), [JSON.stringify(task)], {
+  const child = fork(compileWorker(name), [JSON.stringify(task)], {
     env: unmeasured(),
     execArgv: FLAGS,
     // Sets, dates and undefined arrive as what they are.
@@ -196,5 +199,5 @@ export function program(command: string, args: string[], env: NodeJS.ProcessEnv 
 
 /** A file of test/workers as a program. */
 export function script(name: string, env: NodeJS.ProcessEnv = {}): Program {
-  return program(process.execPath, [...FLAGS, compile(name)], env)
+  return program(process.execPath, [...FLAGS, compileWorker(name)], env)
 }
