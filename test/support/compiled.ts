@@ -47,5 +47,5 @@ async function compile(): Promise<readonly string[]> {
   // No single quotes in it, so that a shell can be given it between two.
   const preload = `import { register } from "node:module"
 register("${hooks}", { data: ${JSON.stringify({ root, folder })} })`
-  return [`--import=data:text/javascript,${encodeURIComponent(preload)}`]
+  return ['--enable-source-maps', `--import=data:text/javascript,${encodeURIComponent(preload)}`]
 }
