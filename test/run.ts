@@ -3,7 +3,8 @@
 // prints each file's outcome and, last, a line with the number of tests that passed and failed. The run fails
 // if a test or a whole file failed and, when all files have run, if they did not reach every line of src.
 
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -90,11 +91,12 @@ console.log(
 )
 
 const began = Date.now()
-const needs = (what: 'server' | 'build') => files.some(({ room }) => room[what])
-// What the demo and the package's users run.
-if (needs('build')) execFileSync(process.execPath, ['scripts/build.js'], { cwd: root, stdio: 'inherit' })
-// Tests that have servers of their own start them with a copy of the same data.
-const data = files.some(({ room }) => room.server || room.ownServers) ? (await template()).data : undefined
+const needs = (what: 'server' | 'ownServers' | 'build') => files.some(({ room }) => room[what])
+const [data] = await Promise.all([
+  // Tests that have servers of their own start them with a copy of the same data.
+  needs('server') || needs('ownServers') ? template().then((made) => made.data) : undefined,
+  needs('build') ? build() : undefined,
+])
 const postgres = needs('server')
   ? await startPostgres({
       ...(data && { like: { data } }),
@@ -157,6 +159,15 @@ async function run({ name, folder }: { name: string; folder: string }): Promise<
   if (failed && !alone) console.log(output)
   else if (warnings && !alone) console.log(warnings)
   return result
+}
+
+/** Makes what the demo and the package's users run. */
+async function build(): Promise<void> {
+  const [code] = await once(
+    spawn(process.execPath, ['scripts/build.js'], { cwd: root, stdio: 'inherit' }),
+    'close',
+  )
+  if (code !== 0) process.exit(1)
 }
 
 /** Whether every line was reached. */

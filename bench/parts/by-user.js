@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks'
 import session from 'express-session'
 import connectPostgresSimple from '../../dist/index.js'
 import { percentiles } from '../load/closed.js'
+import { fillBySql } from '../servers/rows.js'
 import { OURS } from '../subjects/roster.js'
 
 const SESSIONS = 10
@@ -54,16 +55,9 @@ async function fill(sql, size, users) {
     select indexrelid::regclass::text as name from pg_index
     where indrelid = 'session'::regclass and indexprs is not null`
   for (const { name } of indexes) await sql.unsafe(`drop index ${name}`)
-  await sql`truncate session`
-  await sql`
-    insert into session
-    select 'bench-' || n,
-      json_build_object(
-        'cookie', json_build_object(
-          'originalMaxAge', 86400000, 'expires', now() + interval '1 day', 'httpOnly', true, 'path', '/'),
-        'passport', json_build_object('user', n % ${users}::int), 'list', repeat('some "quoted" text ', 9)),
-      now() + interval '1 day' + n % 10000 * interval '1 second'
-    from generate_series(0, ${size - 1}::int) n`
-  await sql`vacuum analyze session`
-  await sql`checkpoint`
+  await fillBySql(
+    sql,
+    size,
+    sql`'passport', json_build_object('user', n % ${users}::int), 'list', repeat('some "quoted" text ', 9)`,
+  )
 }

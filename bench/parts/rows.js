@@ -1,10 +1,13 @@
 // Tables with many rows, and one of them in partitions.
 
+import { fillBySql } from '../servers/rows.js'
 import { ours, pgSimple } from '../subjects/roster.js'
 import { turns, withServerCost, withWorkers } from './turns.js'
 
 const BYTES = 300
 const PARTITIONS = 8
+/** As the workloads expect it. */
+const data = (sql) => sql`'number', n, 'list', repeat('some "quoted" text ', 7)`
 
 /** @returns one row for each table, operation and subject */
 export async function rows(servers, { plan, pools, huge, log }) {
@@ -14,7 +17,7 @@ export async function rows(servers, { plan, pools, huge, log }) {
   const tables = [...sizes, ...(huge ? [10_000_000] : [])].map((size) => ({ size, partitions: 0 }))
   for (const { size, partitions } of [...tables, { size: partitioned, partitions: PARTITIONS }]) {
     if (partitions > 0) await partition(servers.sql, partitions)
-    await fillBySql(servers.sql, size)
+    await fillBySql(servers.sql, size, data(servers.sql))
     for (const operation of operations) {
       const work = { operation, rows: size, bytes: BYTES }
       const task = { ...work, concurrency, ms, warmMs }
@@ -39,20 +42,4 @@ async function partition(sql, count) {
     await sql.unsafe(`create table session_${i} partition of session for values ${values}`)
   }
   await sql`drop table whole`
-}
-
-/** By the server itself: through a store it would take minutes. */
-async function fillBySql(sql, size) {
-  await sql`truncate session`
-  await sql`
-    insert into session
-    select 'bench-' || n,
-      json_build_object(
-        'cookie', json_build_object(
-          'originalMaxAge', 86400000, 'expires', now() + interval '1 day', 'httpOnly', true, 'path', '/'),
-        'number', n, 'list', repeat('some "quoted" text ', 7)),
-      now() + interval '1 day' + n % 10000 * interval '1 second'
-    from generate_series(0, ${size - 1}::int) n`
-  await sql`vacuum analyze session`
-  await sql`checkpoint`
 }
