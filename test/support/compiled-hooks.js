@@ -1,4 +1,4 @@
-// Gives Node what was compiled in the place of a source, by `module.register`. What was not is left to Node.
+// Gives Node what was compiled in the place of a source, by its hooks for modules. What was not is left to Node.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'

@@ -44,8 +44,12 @@ async function compile(): Promise<readonly string[]> {
       writeFileSync(join(folder, file), code)
     }),
   )
-  // No single quotes in it, so that a shell can be given it between two.
-  const preload = `import { register } from "node:module"
-register("${hooks}", { data: ${JSON.stringify({ root, folder })} })`
+  const data = JSON.stringify({ root, folder })
+  // Node 20 has only the hooks in a thread of their own, of which Node 26 warns.
+  const preload = `import module from 'node:module'
+import { initialize, load } from ${JSON.stringify(hooks)}
+initialize(${data})
+if (module.registerHooks) module.registerHooks({ load })
+else module.register(${JSON.stringify(hooks)}, { data: ${data} })`
   return ['--enable-source-maps', `--import=data:text/javascript,${encodeURIComponent(preload)}`]
 }
