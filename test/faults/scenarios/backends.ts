@@ -1,6 +1,7 @@
 // Processes of the server that end under the store.
 
 import assert from 'node:assert/strict'
+import type { Sql } from 'postgres'
 import { backends } from '../../support/store.ts'
 import { bench, crowd, type Fault, seconds, times } from '../bench.ts'
 
@@ -10,19 +11,17 @@ export const backendFaults: Fault[] = [
     seconds: { short: 120, long: 180 },
     run: (long, tls) =>
       bench(tls, async ({ sql, app, during }) => {
-        let ended = 0
+        const count = long ? 300 : 20
         const users = app()
         await users.begin(crowd(long))
         const report = await during(users, () =>
-          times(long ? 300 : 20, async () => {
-            const [victim] = await backends(sql)
-            if (victim) ended += (await sql`select pg_terminate_backend(${victim})`).length
+          times(count, async () => {
+            await sql`select pg_terminate_backend(${await victim(sql)})`
             await seconds(0.1)
           }),
         )
-        assert.ok(ended > 5)
         assert.deepEqual(report.failed, {})
-        return { rounds: `${ended} backends ended`, report }
+        return { rounds: `${count} backends ended`, report }
       }),
   },
   {
@@ -37,9 +36,7 @@ export const backendFaults: Fault[] = [
         await users.begin(crowd(long))
         const report = await during(users, () =>
           times(count, async () => {
-            let victim: number | undefined
-            while (!victim) [victim] = await backends(sql)
-            process.kill(victim, 'SIGKILL')
+            process.kill(await victim(sql), 'SIGKILL')
             recoveryMs = Math.max(recoveryMs, await users.recovered())
             await seconds(long ? 5 : 0.5)
           }),
@@ -49,3 +46,12 @@ export const backendFaults: Fault[] = [
       }),
   },
 ]
+
+/** One of the store's, as soon as there is one: on a slow machine it may not have come back yet. */
+async function victim(sql: Sql): Promise<number> {
+  for (;;) {
+    const [pid] = await backends(sql)
+    if (pid) return pid
+    await seconds(0.01)
+  }
+}
