@@ -113,7 +113,7 @@ export async function startPostgres({
   } catch (error) {
     clean()
     // Another process was given the same port at the same time.
-    if (log.some((line) => line.includes('could not create any TCP/IP sockets')))
+    if (log.some((line) => line.includes('Address already in use')))
       return startPostgres({ flags, own, inMemory, like, follow, certificate, from })
     throw new Error(`PostgreSQL did not start:\n${log.slice(-20).join('')}`, { cause: error })
   }
@@ -177,7 +177,7 @@ async function notOurs() {
  * A folder that is in memory on Linux; the usual one where there is none, or not much room in it.
  * @returns {string}
  */
-export function memory() {
+function memory() {
   try {
     const { bavail, bsize } = statfsSync('/dev/shm')
     return bavail * bsize > 2 ** 31 ? '/dev/shm' : tmpdir()
@@ -226,7 +226,7 @@ function isFree(port) {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.on('error', (/** @type {NodeJS.ErrnoException} */ error) =>
-      error.code === 'EADDRINUSE' || error.code === 'EACCES' ? resolve(false) : reject(error),
+      error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
     )
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
