@@ -241,6 +241,24 @@ test('while one write is stuck, clear, length, all and ids keep no get waiting, 
     assert.equal((await row(db.sql, 'free')).n, 0)
   }))
 
+test('length, ids and all end by their timeout while the table is locked, before what has longer', () =>
+  withStore({ ...at, timeout: 0.5 }, (store) =>
+    withStore({ ...at, timeout: 1.5 }, async (patient) => {
+      for (const each of [store, patient]) await each.length()
+      const ended: string[] = []
+      await db.sql.begin(async (holder) => {
+        await holder`lock table session in access exclusive mode`
+        const end = async (name: string, work: Promise<unknown>) => {
+          assert.equal((await failure(work)).code, 'STORE_TIMEOUT', name)
+          ended.push(name)
+        }
+        const reads = (['length', 'ids', 'all'] as const).map((verb) => end(verb, store[verb]()))
+        await Promise.all([...reads, end('patient', patient.get('free'))])
+      })
+      assert.equal(ended.at(-1), 'patient', `${ended}`)
+    }),
+  ))
+
 test('clear and later saves keep their order, and length sees what was issued before', () =>
   withStore(at, async (store) => {
     await db.sql`truncate session`
