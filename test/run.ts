@@ -92,11 +92,13 @@ console.log(
 
 const began = Date.now()
 const needs = (what: 'server' | 'ownServers' | 'build') => files.some(({ room }) => room[what])
-const [data] = await Promise.all([
+const [data, built] = await Promise.all([
   // Tests that have servers of their own start them with a copy of the same data.
   needs('server') || needs('ownServers') ? template().then((made) => made.data) : undefined,
-  needs('build') ? build() : undefined,
+  needs('build') ? build() : true,
 ])
+// Not before the server whose data are copied has ended, as it would leave its files.
+if (!built) process.exit(1)
 const postgres = needs('server')
   ? await startPostgres({
       ...(data && { like: { data } }),
@@ -161,13 +163,13 @@ async function run({ name, folder }: { name: string; folder: string }): Promise<
   return result
 }
 
-/** Makes what the demo and the package's users run. */
-async function build(): Promise<void> {
+/** Makes what the demo and the package's users run. @returns whether it could */
+async function build(): Promise<boolean> {
   const [code] = await once(
     spawn(process.execPath, ['scripts/build.js'], { cwd: root, stdio: 'inherit' }),
     'close',
   )
-  if (code !== 0) process.exit(1)
+  return code === 0
 }
 
 /** Whether every line was reached. */

@@ -2,6 +2,7 @@
 // takes a third of a second of the processor more. Knows nothing of what is run.
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { transform } from 'esbuild'
@@ -20,9 +21,7 @@ export function compiled(): Promise<readonly string[]> {
 }
 
 async function compile(): Promise<readonly string[]> {
-  const cache = join(root, 'node_modules/.cache')
-  mkdirSync(cache, { recursive: true })
-  const folder = mkdtempSync(join(cache, 'compiled-'))
+  const folder = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-compiled-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const files = ['src', 'test'].flatMap((below) =>
     readdirSync(join(root, below), { recursive: true, encoding: 'utf8' })

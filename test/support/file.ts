@@ -1,7 +1,7 @@
 // Runs one file of tests by uvu, in a process of its own: what escapes from a test ends that file and no
 // other. Knows nothing of what the tests need.
 
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { compiled } from './compiled.ts'
 
@@ -24,6 +24,11 @@ export interface Result {
 
 const uvu = fileURLToPath(new URL('../../node_modules/uvu/bin.js', import.meta.url))
 const tests = fileURLToPath(new URL('..', import.meta.url))
+
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill()
+})
 
 /**
  * @param name path of the file below test/, with slashes
@@ -58,10 +63,9 @@ export async function runFile(
     output += text
     hear(text)
   })
-  const stop = () => child.kill()
-  process.once('exit', stop)
+  running.add(child)
   const code = await new Promise((resolve) => child.once('close', resolve))
-  process.removeListener('exit', stop)
+  running.delete(child)
   clearTimeout(limit)
   clearTimeout(leak)
 

@@ -3,7 +3,8 @@
 // store.
 
 import { type ChildProcess, fork, type Serializable, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildSync } from 'esbuild'
@@ -23,10 +24,8 @@ export function compile(file: string): string {
   const known = compiled.get(file)
   if (known) return known
   if (!folder) {
-    // Inside the checkout, where it finds the packages.
-    const cache = join(root, 'node_modules/.cache')
-    mkdirSync(cache, { recursive: true })
-    const made = mkdtempSync(join(cache, 'workers-'))
+    const made = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-workers-'))
+    symlinkSync(join(root, 'node_modules'), join(made, 'node_modules'), 'junction')
     process.once('exit', () => rmSync(made, { recursive: true, force: true }))
     folder = made
   }
