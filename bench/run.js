@@ -1,4 +1,5 @@
-// `npm run bench`: measures the store beside its rivals and writes results.md, results.csv and the charts.
+// `npm run bench`: measures the store beside its rivals and writes results.md, the charts,
+// results.csv and runs.csv.
 //   --quick         a small part of the matrix, in less than ten minutes
 //   --smoke         only shows that everything works, in two minutes
 //   --part relay    one part, or several; the others stay as they were measured last
@@ -7,6 +8,7 @@
 //   --dirty         also where the files are not those of a commit: the page says so
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
 import { parseArgs } from 'node:util'
 import { byUser } from './parts/by-user.js'
 import { cost } from './parts/cost.js'
@@ -25,6 +27,7 @@ import { plans } from './plan.js'
 import { csv, resultsOf } from './report/csv.js'
 import { report } from './report/report.js'
 import { startServers } from './servers/servers.js'
+import { versionsHere } from './subjects/roster.js'
 import { tree } from './tree.js'
 
 const parts = {
@@ -54,8 +57,13 @@ if (changes && !values.report) {
 
 const length = values.smoke ? 'smoke' : values.quick ? 'quick' : 'full'
 const log = (text) => console.log(`${new Date().toISOString().slice(11, 19)}  ${text}`)
-const file = new URL('results.csv', import.meta.url)
-const results = existsSync(file) ? resultsOf(readFileSync(file, 'utf8')) : {}
+const files = {
+  results: new URL('results.csv', import.meta.url),
+  runs: new URL('runs.csv', import.meta.url),
+}
+const results = existsSync(files.runs)
+  ? resultsOf({ results: readFileSync(files.results, 'utf8'), runs: readFileSync(files.runs, 'utf8') })
+  : {}
 const names = values.report ? [] : (values.part ?? Object.keys(parts))
 // Nearly all others need to know the best size of the pool.
 if (names.length > 0 && !results.pools && !names.includes('pools')) names.unshift('pools')
@@ -64,12 +72,20 @@ for (const name of names) {
   try {
     const best = results.pools ? bestPools(results.pools.measured) : {}
     const measured = await parts[name](servers, { plan: plans[length], pools: best, huge: values.huge, log })
-    const date = new Date().toISOString().slice(0, 10)
-    results[name] = { measured, date, length, commit, isDirty: changes !== '', versions: servers.versions }
+    results[name] = { measured, ...ofRun(), versions: { ...servers.versions, ...versionsHere() } }
     // A part that fails must not cost those before it.
-    writeFileSync(file, csv(results))
+    const texts = csv(results)
+    writeFileSync(files.results, texts.results)
+    writeFileSync(files.runs, texts.runs)
   } finally {
     await servers.stop()
   }
 }
 await report(results)
+
+function ofRun() {
+  const date = new Date().toISOString().slice(0, 10)
+  const cores = os.cpus()
+  const machine = { cores: cores.length, cpu: cores[0]?.model ?? os.arch() }
+  return { date, commit, isDirty: changes !== '', length, isHuge: values.huge, ...machine }
+}

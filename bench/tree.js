@@ -9,7 +9,7 @@ const git = (...given) => execFileSync('git', given, { cwd: root, encoding: 'utf
 
 /** @returns {{ commit: string, changes: string }} `changes` as `git status` lists them */
 export function tree() {
-  const written = [':!*.md', ':!bench/results.csv', ':!bench/charts']
+  const written = [':!*.md', ':!bench/*.csv', ':!bench/charts']
   return {
     commit: git('rev-parse', 'HEAD'),
     changes: git('status', '--porcelain', '--', '.', ...written),

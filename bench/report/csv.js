@@ -1,21 +1,12 @@
-// results.csv: every round of everything that was measured, as one table. It is all that is kept of a run, so
-// that a part can be measured again where the others were not.
+// All that is kept of what was measured, as two tables, so that a part can be measured again where the others
+// were not: results.csv has every round, and runs.csv, for each part, when, where and of what it was measured.
 
 import { csvFormat, csvParse } from 'd3-dsv'
 
-/** What is no number, though it may look like one. */
-const TEXTS = new Set([
-  'part',
-  'store',
-  'operation',
-  'route',
-  'date',
-  'commit',
-  'length',
-  'PostgreSQL',
-  'Redis',
-])
-/** What a round is about comes before what was measured, and of what run it is comes last. */
+/** What is no number, though it may look like one. Of a run all is, versions too, but for a few. */
+const TEXTS = new Set(['part', 'store', 'operation', 'route'])
+const NO_TEXTS_OF_RUN = new Set(['rounds', 'cores', 'isDirty', 'isHuge'])
+/** What a round is about comes before what was measured. */
 const FIRST = [
   'part',
   'store',
@@ -27,37 +18,61 @@ const FIRST = [
   'processes',
   'round',
 ]
-const LAST = ['date', 'commit', 'isDirty', 'length', 'PostgreSQL', 'Redis']
 
-/** @param results of all parts */
+/** @param results of all parts @returns {{ results: string, runs: string }} */
 export function csv(results) {
-  const lines = Object.entries(results).flatMap(([part, { measured, versions, ...run }]) =>
+  const parts = Object.entries(results)
+  const lines = parts.flatMap(([part, { measured }]) =>
     measured.flatMap(({ rounds, ...row }) =>
-      rounds.map((values, i) => ({ part, ...row, round: i + 1, ...values, ...run, ...versions })),
+      rounds.map((values, i) => ({ part, ...row, round: i + 1, ...values })),
     ),
   )
-  const columns = new Set([...FIRST, ...lines.flatMap((line) => Object.keys(line))])
-  for (const column of LAST) columns.delete(column)
-  return `${csvFormat(lines, [...columns, ...LAST])}\n`
+  const runs = parts.map(([part, { measured, versions, ...run }]) => {
+    const rounds = measured.reduce((sum, row) => sum + row.rounds.length, 0)
+    return { part, rounds, ...run, ...versions }
+  })
+  return { results: table(FIRST, lines), runs: table([], runs) }
 }
 
-/** @returns the results of all parts that a file holds. What differs between rounds is the first's in a row. */
-export function resultsOf(text) {
-  const results = {}
-  for (const line of csvParse(text.trim(), fields)) {
-    const { part, round, date, commit, isDirty, length, PostgreSQL, Redis, ...values } = line
-    results[part] ??= { measured: [], date, commit, isDirty, length, versions: { PostgreSQL, Redis } }
-    if (round === 1) results[part].measured.push({ ...values, rounds: [] })
-    results[part].measured.at(-1).rounds.push(values)
-  }
-  return results
+/**
+ * @param {{ results: string, runs: string }} files
+ * @returns the results of all parts. What differs between rounds is the first's in a row.
+ */
+export function resultsOf(files) {
+  const lines = parsed(files.results, (name) => TEXTS.has(name))
+  const runs = parsed(files.runs, (name) => !NO_TEXTS_OF_RUN.has(name))
+  const known = new Set(runs.map(({ part }) => part))
+  const stray = lines.find(({ part }) => !known.has(part))
+  if (stray) throw new Error(`results.csv has a part ${stray.part} that runs.csv lacks`)
+  return Object.fromEntries(
+    runs.map(({ part, rounds, date, commit, isDirty, length, isHuge, cores, cpu, ...versions }) => {
+      const own = lines.filter((line) => line.part === part)
+      if (own.length !== rounds)
+        throw new Error(`results.csv has ${own.length} rounds of the part ${part}, of ${rounds} in runs.csv`)
+      const measured = []
+      for (const { part: _, round, ...values } of own) {
+        if (round === 1) measured.push({ ...values, rounds: [] })
+        if (measured.at(-1)?.rounds.push(values) !== round)
+          throw new Error(`results.csv does not have the rounds of the part ${part} in their order`)
+      }
+      return [part, { measured, date, commit, isDirty, length, isHuge, cores, cpu, versions }]
+    }),
+  )
 }
 
-const fields = (line) =>
-  Object.fromEntries(Object.entries(line).map(([name, text]) => [name, field(name, text)]))
+function table(first, lines) {
+  const columns = new Set([...first, ...lines.flatMap((line) => Object.keys(line))])
+  return `${csvFormat(lines, [...columns])}\n`
+}
 
-function field(name, text) {
-  if (text === '') return undefined
-  if (TEXTS.has(name)) return text
-  return text === 'true' || text === 'false' ? text === 'true' : Number(text)
+const parsed = (text, isText) =>
+  csvParse(text.trim(), (line) =>
+    Object.fromEntries(
+      Object.entries(line).map(([name, field]) => [name, isText(name) && field ? field : value(field)]),
+    ),
+  )
+
+function value(field) {
+  if (field === '') return undefined
+  return field === 'true' || field === 'false' ? field === 'true' : Number(field)
 }

@@ -1,8 +1,6 @@
 // results.md: what was measured and how, the cost of a request, the targets, the charts, and smaller tables.
 
 import { existsSync, readFileSync } from 'node:fs'
-import os from 'node:os'
-import { versionOf } from '../subjects/roster.js'
 import * as prose from './prose.js'
 import * as tables from './tables.js'
 import { multiples, others } from './targets.js'
@@ -99,45 +97,46 @@ export function page(results, drawn) {
   return `${lines.join('\n')}\n`
 }
 
-const PACKAGES = [
-  ...['postgres', 'connect-pg-simple', 'pg', 'connect-session-knex', 'knex', 'connect-redis'],
-  ...['express', 'express-session', 'autocannon'],
-]
-
 function setting(results) {
-  const cores = os.cpus()
-  const all = {
-    Node: process.version,
-    ...Object.values(results).at(-1)?.versions,
-    ...Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)])),
-  }
   return [
-    ...runs(results),
+    ...byRun(results, 'Made by', madeBy),
     '',
-    `On ${cores.length} cores of ${cores[0]?.model ?? os.arch()} for all: clients, servers, relay and load.`,
+    ...byRun(
+      results,
+      'Clients, servers, relay and load shared',
+      ({ cores, cpu }) => `${cores} cores of ${cpu}`,
+    ),
     '',
-    `${Object.entries(all)
-      .map(([name, version]) => `${name} ${version}`)
-      .join(', ')}.`,
+    ...byRun(results, 'Versions:', ({ versions }) =>
+      Object.entries(versions)
+        .map(([name, version]) => `${name} ${version}`)
+        .join(', '),
+    ),
     '',
     prose.HOW,
   ]
 }
 
-/** One line if all parts are of one run. */
-function runs(results) {
-  const of = ({ commit, isDirty, date, length }) => {
-    const kind = { full: '', quick: ' -- --quick', smoke: ' -- --smoke' }[length]
-    const changes = isDirty ? ', with changes that were not committed' : ''
-    const warning =
-      length === 'smoke' ? '. **These figures mean nothing: they only show that the benchmark works**' : ''
-    return `\`npm run bench${kind}\` on ${date}, commit \`${commit.slice(0, 12)}\`${changes}${warning}`
-  }
-  const all = Object.entries(results).map(([part, result]) => ({ part, run: of(result) }))
-  const different = [...new Set(all.map(({ run }) => run))]
-  if (different.length === 1) return [`Made by ${different[0]}.`]
-  const partsOf = (run) => all.filter((each) => each.run === run).map(({ part }) => part)
-  return ['Made by:', '', ...different.map((run) => `- ${run}: ${partsOf(run).join(', ')}`)]
+function madeBy({ commit, isDirty, date, length, isHuge }) {
+  const flags = [length !== 'full' && `--${length}`, isHuge && '--huge'].filter(Boolean)
+  const command = ['npm run bench', ...(flags.length > 0 ? ['--', ...flags] : [])].join(' ')
+  const changes = isDirty ? ', with changes that were not committed' : ''
+  const warning =
+    length === 'smoke' ? '. **These figures mean nothing: they only show that the benchmark works**' : ''
+  return `\`${command}\` on ${date}, commit \`${commit.slice(0, 12)}\`${changes}${warning}`
+}
+
+/** One line if it is the same for all parts, or one for each of what it is. */
+function byRun(results, title, textOf) {
+  const all = Object.entries(results).map(([part, result]) => ({ part, text: textOf(result) }))
+  const different = [...new Set(all.map(({ text }) => text))]
+  if (different.length === 1) return [`${title} ${different[0]}.`]
+  const partsOf = (text) => all.filter((each) => each.text === text).map(({ part }) => part)
+  return [
+    `${title.replace(/:$/, '')}:`,
+    '',
+    ...different.map((text) => `- ${text}: ${partsOf(text).join(', ')}`),
+  ]
 }
 
 function picture({ name, alt }) {

@@ -8,7 +8,7 @@ PostgreSQL has its default durability: a change is on disk before it is answered
 durability, and with \`appendfsync always\`, which promises what PostgreSQL does. Each store has a process of
 its own. They take turns, in an order that rotates, and warm up before each turn. Figures are medians of the
 rounds, with the lowest and the highest in brackets. Every answer was checked. [results.csv](results.csv) has
-every round.`
+every round, and [runs.csv](runs.csv) when and of what each part was measured.`
 
 export const COST = `\
 For 1,000 requests of users who open a page every ${SECONDS_BETWEEN_PAGES} seconds: a document and

@@ -83,8 +83,18 @@ const onRedis = (client, server) => ({
 export const redisName = (client, server) =>
   `connect-redis, redis ${versionOf(client)}, ${server === 'redis' ? 'no durability' : 'appendfsync always'}`
 
+const PACKAGES = [
+  ...['postgres', 'connect-pg-simple', 'pg', 'connect-session-knex', 'knex', 'connect-redis'],
+  ...['express', 'express-session', 'autocannon'],
+]
+
+/** @returns {Record<string, string>} of what runs beside the servers, by name */
+export function versionsHere() {
+  return { Node: process.version, ...Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)])) }
+}
+
 /** Of a package of the benchmark. */
-export function versionOf(name) {
+function versionOf(name) {
   const file = new URL(`../node_modules/${name}/package.json`, import.meta.url)
   return JSON.parse(readFileSync(file, 'utf8')).version
 }
