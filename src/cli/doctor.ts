@@ -38,16 +38,18 @@ export const doctor: Command = {
     }
     if (values['yes'] && !values['fix']) throw new UsageError('--yes means nothing without --fix')
     if (values['fix'] && !values['yes']) screen.checkAskable()
-    let findings = await examined(values, wanted)
-    if (values['fix'] && (await repair(findings, values, screen))) findings = await examined(values, wanted)
+    let findings = await examined(values, wanted, screen)
+    if (values['fix'] && (await repair(findings, values, screen)))
+      findings = await examined(values, wanted, screen)
     if (values['json']) screen.json({ findings: findings.map(plain) })
     else show(findings, screen)
     return codeFor(findings)
   },
 }
 
-async function examined(values: FlagValues, wanted: Wanted): Promise<Repairable[]> {
-  const findings = await examine(settingsOf(values), wanted, values['user-index'] ? [userIndexProbe] : [])
+async function examined(values: FlagValues, wanted: Wanted, screen: Screen): Promise<Repairable[]> {
+  const more = values['user-index'] ? [userIndexProbe] : []
+  const findings = await examine(settingsOf(values), wanted, more, screen.stop)
   // Who gives another role for changes knows that this one may make none.
   const relevant = values['admin-url'] ? findings.filter(({ code }) => code !== 'right-ddl') : findings
   return relevant.sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity))
@@ -92,7 +94,8 @@ async function repairOne(pool: Pool, { code, statements }: Repairable, screen: S
     try {
       await ask(pool, statement, [], REPAIR_MS)
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error
+      // Who interrupts this repair does not want the next one either.
+      if (screen.stop.aborted || !(error instanceof StoreError)) throw error
       screen.endProgress()
       return screen.remark(`The repair of ${code} failed: ${printable(error.message)}`)
     }

@@ -31,7 +31,7 @@ export const init: Command = {
       screen.caveat = 'An index whose building did not end is not valid; the same command builds it anew.'
       await withSessions(settings, (sessions) => sessions.createUserIndex())
     }
-    const grants = values['admin-url'] ? await grantsForServices(values).catch(() => []) : []
+    const grants = values['admin-url'] ? await grantsForServices(values, screen.stop).catch(() => []) : []
     if (values['json']) screen.json({ created, ...(values['admin-url'] && { grants }) })
     else {
       screen.line(created ? `Created the table ${name}.` : `The table ${name} is there already.`)
@@ -60,6 +60,7 @@ async function placed(values: FlagValues, screen: Screen): Promise<Settings> {
   try {
     return { ...settings, schemaName: await schemaOfServices(values) }
   } catch (error) {
+    if (screen.stop.aborted) throw error
     const { message } = error as Error
     screen.remark(
       printable(

@@ -33,7 +33,8 @@ export function schemaOfServices(values: FlagValues): Promise<string | undefined
 const RIGHTS = ['right-schema', 'right-missing']
 
 /** The statements that give the services the rights that they lack on the table. */
-export async function grantsForServices(values: FlagValues): Promise<string[]> {
-  const findings = await examine(settingsOf(values), { processes: '', max: '4', longSeconds: '300' }, [])
+export async function grantsForServices(values: FlagValues, stop: AbortSignal): Promise<string[]> {
+  const wanted = { processes: '', max: '4', longSeconds: '300' }
+  const findings = await examine(settingsOf(values), wanted, [], stop)
   return findings.filter(({ code }) => RIGHTS.includes(code)).flatMap(({ statements }) => statements)
 }

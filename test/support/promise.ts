@@ -32,7 +32,9 @@ export function promises(name: string): (promise: string, show: Test, limits?: L
     const shown = async () => {
       try {
         await within<void>(seconds, show)
-      } catch (error) {
+      } catch (thrown) {
+        // Of anything else uvu would tell nothing, and leave out the tests after it.
+        const error = thrown instanceof Error ? thrown : new Error(`threw ${inspect(thrown)}`)
         failures.push(`✘ ${promise}\n${inspect(error)}`)
         throw error
       }
