@@ -2,6 +2,7 @@
 // It can be started by root or by any other user. Stopping it removes its files. Knows nothing of the store.
 
 import { execFileSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import {
   appendFileSync,
   chmodSync,
@@ -218,15 +219,28 @@ function isOpen(folder) {
 }
 
 /**
- * One below those that systems give to outgoing connections: one of these could be taken while its server is
- * down.
+ * One that nobody takes while its server is down: it is below those that systems give to outgoing connections,
+ * and no other process gets it from here while this one lives.
  * @returns {Promise<number>}
  */
 export async function freePort() {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000)
-    if (await isFree(port)) return port
+    if ((await isReserved(port)) && (await isFree(port))) return port
   }
+}
+
+/**
+ * Holds the UDP port of the same number, which nobody else wants: unlike a file it is given back however the
+ * process ends.
+ * @returns {Promise<boolean>} whether it could
+ */
+function isReserved(port) {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4').unref()
+    socket.once('error', () => socket.close(() => resolve(false)))
+    socket.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true))
+  })
 }
 
 /** @returns {Promise<boolean>} */

@@ -180,5 +180,6 @@ function report(): boolean {
 
 function duration(seconds: number): string {
   if (seconds < 90) return `${Math.ceil(seconds)} seconds`
-  return `${Math.floor(seconds / 60)} minutes ${Math.ceil(seconds % 60)} seconds`
+  const minutes = Math.floor(seconds / 60)
+  return `${minutes} ${minutes === 1 ? 'minute' : 'minutes'} ${Math.ceil(seconds % 60)} seconds`
 }
