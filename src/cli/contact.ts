@@ -38,8 +38,11 @@ export interface Contact {
   readonly names: Names
 }
 
-/** @param isAdmin for DDL: `--admin-url` counts, if it was given */
-export function settingsOf(values: FlagValues, isAdmin = false): Settings {
+/**
+ * @param stop when it is aborted, nothing more is sent
+ * @param isAdmin for DDL: `--admin-url` counts, if it was given
+ */
+export function settingsOf(values: FlagValues, stop?: AbortSignal, isAdmin = false): Settings {
   const adminUrl = isAdmin ? values['admin-url'] : undefined
   const conString = adminUrl ?? values['url']
   const settings = parseOptions({
@@ -53,26 +56,28 @@ export function settingsOf(values: FlagValues, isAdmin = false): Settings {
     // Errors end a command, and are printed then.
     errorLog() {},
   })
-  return { ...settings, applicationName: APPLICATION }
+  return { ...settings, applicationName: APPLICATION, ...(stop && { stop }) }
 }
 
+// Each role its own: to cancel those of another one is refused.
 const CANCEL = `
   select pg_catalog.pg_cancel_backend(a.pid)::text
   from pg_catalog.pg_stat_activity a
-  where a.application_name = $1::text and a.pid <> pg_catalog.pg_backend_pid()`
+  where a.application_name = $1::text and a.usename = session_user`
 
-/** Cancels the statements of this process that the server is still busy with. */
+/** Cancels the statements of this process that the server is still busy with, as far as it can be asked to. */
 export async function cancelStatements(values: FlagValues): Promise<void> {
-  const all = [settingsOf(values), ...(values['admin-url'] ? [settingsOf(values, true)] : [])]
+  const all = [settingsOf(values), ...(values['admin-url'] ? [settingsOf(values, undefined, true)] : [])]
   const cancel = async (settings: Settings) => {
-    const pool = new Pool(settings, new Counters())
+    // Under another name, so as not to be cancelled by the other role's.
+    const pool = new Pool({ ...settings, applicationName: `${APPLICATION} cancel` }, new Counters())
     try {
       await ask(pool, CANCEL, [APPLICATION], CANCEL_MS)
     } finally {
       await pool.close()
     }
   }
-  await Promise.all(all.map(cancel))
+  await Promise.allSettled(all.map(cancel))
 }
 
 /** Runs the work, also if there is no table. @param use gets whether the table exists */

@@ -49,7 +49,7 @@ export const doctor: Command = {
 
 async function examined(values: FlagValues, wanted: Wanted, screen: Screen): Promise<Repairable[]> {
   const more = values['user-index'] ? [userIndexProbe] : []
-  const findings = await examine(settingsOf(values), wanted, more, screen.stop)
+  const findings = await examine(settingsOf(values, screen.interruption), wanted, more)
   // Who gives another role for changes knows that this one may make none.
   const relevant = values['admin-url'] ? findings.filter(({ code }) => code !== 'right-ddl') : findings
   return relevant.sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity))
@@ -80,7 +80,7 @@ async function repair(findings: readonly Repairable[], values: FlagValues, scree
   const question = statements.length === 1 ? 'Run this statement?' : 'Run these statements?'
   if (!(await screen.confirm(question, values['yes'] === true))) return false
   screen.caveat = 'An index whose building did not end is not valid; the same command finds it.'
-  await withContact(settingsOf(values, true), async ({ pool }) => {
+  await withContact(settingsOf(values, screen.interruption, true), async ({ pool }) => {
     for (const finding of safe) await repairOne(pool, finding, screen)
     screen.endProgress()
   })
@@ -94,8 +94,7 @@ async function repairOne(pool: Pool, { code, statements }: Repairable, screen: S
     try {
       await ask(pool, statement, [], REPAIR_MS)
     } catch (error) {
-      // Who interrupts this repair does not want the next one either.
-      if (screen.stop.aborted || !(error instanceof StoreError)) throw error
+      if (!(error instanceof StoreError)) throw error
       screen.endProgress()
       return screen.remark(`The repair of ${code} failed: ${printable(error.message)}`)
     }

@@ -31,7 +31,9 @@ export const init: Command = {
       screen.caveat = 'An index whose building did not end is not valid; the same command builds it anew.'
       await withSessions(settings, (sessions) => sessions.createUserIndex())
     }
-    const grants = values['admin-url'] ? await grantsForServices(values, screen.stop).catch(() => []) : []
+    const grants = values['admin-url']
+      ? await grantsForServices(values, screen.interruption).catch(() => [])
+      : []
     if (values['json']) screen.json({ created, ...(values['admin-url'] && { grants }) })
     else {
       screen.line(created ? `Created the table ${name}.` : `The table ${name} is there already.`)
@@ -44,7 +46,7 @@ export const init: Command = {
 }
 
 function print(values: FlagValues, screen: Screen): 0 {
-  const { tableName, schemaName, userIdPath } = settingsOf(values, true)
+  const { tableName, schemaName, userIdPath } = settingsOf(values, undefined, true)
   const all = names(tableName, schemaName)
   const index = values['user-index'] === true ? `${userIndex(all, userIdPath).create};\n` : ''
   const sql = ddl(all.table, all.index) + index
@@ -55,12 +57,11 @@ function print(values: FlagValues, screen: Screen): 0 {
 
 /** The search_path of the role that creates the table may be another one than that of the services. */
 async function placed(values: FlagValues, screen: Screen): Promise<Settings> {
-  const settings = settingsOf(values, true)
+  const settings = settingsOf(values, screen.interruption, true)
   if (values['admin-url'] === undefined || settings.schemaName !== undefined) return settings
   try {
-    return { ...settings, schemaName: await schemaOfServices(values) }
+    return { ...settings, schemaName: await schemaOfServices(values, screen.interruption) }
   } catch (error) {
-    if (screen.stop.aborted) throw error
     const { message } = error as Error
     screen.remark(
       printable(

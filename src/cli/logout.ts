@@ -28,7 +28,7 @@ export const logout: Command = {
       throw new UsageError('--except means nothing without --user')
     if (!(await screen.confirm(printable(`Log out ${inWords(values)}?`), values['yes'] === true))) return 1
     screen.caveat = 'Some of the sessions may have been destroyed.'
-    const destroyed = await destroy(values)
+    const destroyed = await destroy(values, screen.interruption)
     if (values['json']) screen.json({ destroyed })
     else screen.line(destroyed === 1 ? 'Destroyed 1 session.' : `Destroyed ${number(destroyed)} sessions.`)
     return 0
@@ -42,9 +42,9 @@ function inWords({ user, sid, except }: FlagValues): string {
 }
 
 /** @returns how many sessions there were, without those that had expired */
-async function destroy(values: FlagValues): Promise<number> {
+async function destroy(values: FlagValues, stop: AbortSignal): Promise<number> {
   const { user, sid, except } = values
-  const settings = settingsOf(values)
+  const settings = settingsOf(values, stop)
   if (typeof user === 'string') {
     const options = except === undefined ? {} : { except: String(except) }
     return withSessions(settings, ({ byUser }) => byUser.destroy(user, options))

@@ -60,16 +60,22 @@ async function runUntilStopped(command: Command, values: FlagValues, screen: Scr
   const attempts = watchAttempts((reason) => screen.remark(`${lineOf(reason)}; it is tried again`))
   try {
     const running = command.run(values, screen)
-    const code = await Promise.race([running, screen.interrupted, attempts.hopeless])
+    const code = await Promise.race([running, aborted(screen.interruption), attempts.hopeless])
     if (code !== undefined) return code
-    screen.endProgress()
-    screen.remark(`Interrupted. ${screen.caveat}`.trimEnd())
+    screen.sayInterrupted()
     // Otherwise the server would go on with what nobody waits for.
-    await cancelStatements(values).catch(() => {})
+    await cancelStatements(values)
     return 130
   } finally {
     attempts.end()
   }
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    signal.addEventListener('abort', () => resolve(undefined))
+  })
 }
 
 /** Errors of the store and of this program hold no data. The message of any other is written by us, too. */

@@ -25,7 +25,7 @@ export const prune: Command = {
   },
   async run(values, screen) {
     const limit = wholeNumber(values, 'limit', 1) ?? Number.POSITIVE_INFINITY
-    return withTable(settingsOf(values), async (contact) => {
+    return withTable(settingsOf(values, screen.interruption), async (contact) => {
       const expired = await countExpired(contact)
       if (values['dry-run']) {
         if (values['json']) screen.json({ expired })
@@ -35,6 +35,7 @@ export const prune: Command = {
       const { deleted, rowsStay } = await screen.letEnd(() =>
         pruneTable(contact.table, limit, expired, screen),
       )
+      screen.caveat = `${number(deleted)} expired sessions have been deleted.`
       const remaining = await countExpired(contact)
       if (values['json']) screen.json({ deleted, remaining })
       else screen.line(`Deleted ${number(deleted)} expired sessions, left ${number(remaining)}.`)

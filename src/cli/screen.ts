@@ -24,8 +24,10 @@ const REMARK_EVERY_MS = 10_000
 
 export class Screen {
   readonly #streams: Streams
+  readonly #interruption = new AbortController()
   readonly #remarkEveryMs: number
   #hasProgress = false
+  #isAsking = false
   #isEnding = false
   #remarkedAt = monotonicMs()
   /** What to know if the command is interrupted at this point. */
@@ -34,6 +36,9 @@ export class Screen {
   constructor(streams: Streams, remarkEveryMs: number = REMARK_EVERY_MS) {
     this.#streams = streams
     this.#remarkEveryMs = remarkEveryMs
+    const { stop } = streams
+    if (stop.aborted) this.#interrupt()
+    stop.addEventListener('abort', () => this.#interrupt())
   }
 
   /** Aborted by Ctrl-C. */
@@ -41,19 +46,25 @@ export class Screen {
     return this.#streams.stop
   }
 
-  /** Resolves at Ctrl-C, unless the work that is under way is let end. */
-  get interrupted(): Promise<undefined> {
-    return new Promise((resolve) => {
-      const interrupt = () => {
-        if (!this.#isEnding) resolve(undefined)
-      }
-      if (this.stop.aborted) interrupt()
-      this.stop.addEventListener('abort', interrupt)
-    })
+  /**
+   * Aborted by Ctrl-C, unless the work that is under way is let end. The command may still go on then, so
+   * nothing more is to be sent, and what it prints is left out.
+   */
+  get interruption(): AbortSignal {
+    return this.#interruption.signal
+  }
+
+  #interrupt(): void {
+    if (this.#isAsking) this.remark('')
+    if (this.#isEnding) {
+      this.endProgress()
+      this.remark('It ends after what is under way. Ctrl-C again ends it at once.')
+    } else this.#interruption.abort()
   }
 
   /** Does work that ends by itself, soon after Ctrl-C, because it looks at `stop`. */
   async letEnd<T>(work: () => Promise<T>): Promise<T> {
+    this.interruption.throwIfAborted()
     this.#isEnding = true
     try {
       return await work()
@@ -69,7 +80,7 @@ export class Screen {
 
   /** A line of the result. */
   line(text = ''): void {
-    this.#streams.stdout.write(`${text}\n`)
+    if (!this.interruption.aborted) this.#streams.stdout.write(`${text}\n`)
   }
 
   /** The result as one document. */
@@ -79,7 +90,13 @@ export class Screen {
 
   /** A line that is not part of the result. */
   remark(text: string): void {
-    this.#streams.stderr.write(`${text}\n`)
+    if (!this.interruption.aborted) this.#streams.stderr.write(`${text}\n`)
+  }
+
+  /** The last that is printed of an interrupted command. */
+  sayInterrupted(): void {
+    this.endProgress()
+    this.#streams.stderr.write(`Interrupted. ${this.caveat}`.trimEnd().concat('\n'))
   }
 
   paint(style: Style, text: string): string {
@@ -91,6 +108,7 @@ export class Screen {
   /** Overwrites the last progress on a terminal. Elsewhere it is a remark, now and then. */
   progress(text: string): void {
     const { stderr } = this.#streams
+    if (this.interruption.aborted) return
     if (stderr.isTTY) {
       this.#hasProgress = true
       stderr.write(`\r\u001b[2K${text.slice(0, (stderr.columns || 80) - 1)}`)
@@ -118,6 +136,7 @@ export class Screen {
     const lines = createInterface({ input: stdin, output: stderr, terminal: false })
     // Ctrl-D ends the input without an answer.
     const ended = new Promise<never>((_, reject) => lines.once('close', reject))
+    this.#isAsking = true
     try {
       const answer = await Promise.race([lines.question(`${question} [y/N] `, { signal: stop }), ended])
       return /^y(es)?$/i.test(answer.trim())
@@ -125,6 +144,7 @@ export class Screen {
       this.remark('')
       return false
     } finally {
+      this.#isAsking = false
       lines.close()
     }
   }

@@ -21,8 +21,8 @@ const SCHEMA = `
  * Where the services look for the table; undefined if nowhere.
  * @throws StoreError if they could not be asked
  */
-export function schemaOfServices(values: FlagValues): Promise<string | undefined> {
-  const settings = settingsOf(values)
+export function schemaOfServices(values: FlagValues, stop: AbortSignal): Promise<string | undefined> {
+  const settings = settingsOf(values, stop)
   return withContact(settings, async ({ pool }) => {
     const { table } = names(settings.tableName, settings.schemaName)
     const [row] = await ask(pool, SCHEMA, [table], QUESTION_MS)
@@ -35,6 +35,6 @@ const RIGHTS = ['right-schema', 'right-missing']
 /** The statements that give the services the rights that they lack on the table. */
 export async function grantsForServices(values: FlagValues, stop: AbortSignal): Promise<string[]> {
   const wanted = { processes: '', max: '4', longSeconds: '300' }
-  const findings = await examine(settingsOf(values), wanted, [], stop)
+  const findings = await examine(settingsOf(values, stop), wanted, [])
   return findings.filter(({ code }) => RIGHTS.includes(code)).flatMap(({ statements }) => statements)
 }

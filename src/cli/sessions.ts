@@ -20,7 +20,7 @@ export const sessions: Command = {
     const { user } = values
     if (typeof user !== 'string') throw new UsageError('Expected --user with the id of a user')
     const errorLog = (message: string) => screen.remark(message)
-    const settings = { ...settingsOf(values), errorLog }
+    const settings = { ...settingsOf(values, screen.interruption), errorLog }
     const entries = await withSessions(settings, ({ byUser }) => byUser.entries(user))
     // Apps do not see it either.
     for (const { session } of entries) removeCreation(session)

@@ -10,7 +10,7 @@ export const stats: Command = {
   says: 'Shows how many sessions there are, when they end, how large they are, and what they take.',
   flags: {},
   async run(values, screen) {
-    const measured = await withTable(settingsOf(values), measure)
+    const measured = await withTable(settingsOf(values, screen.interruption), measure)
     if (values['json']) screen.json(measured)
     else show(measured, screen)
     return 0

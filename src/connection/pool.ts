@@ -66,6 +66,9 @@ export class Pool {
     this.#counters = counters
     this.#clients = createClients(settings, counters)
     this.#idle = [...this.#clients]
+    const { stop } = settings
+    this.#closed = stop?.aborted ?? false
+    stop?.addEventListener('abort', () => void this.close())
   }
 
   /**

@@ -33,6 +33,8 @@ export interface Settings {
   readonly onConflict: NonNullable<Options['onConflict']>
   /** Of its connections, whatever else says one. No option: for the command line. */
   readonly applicationName?: string
+  /** When it is aborted, connections end and nothing more is sent. No option: for the command line. */
+  readonly stop?: AbortSignal
 }
 
 const ONE_DAY = 86_400

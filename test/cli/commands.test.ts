@@ -263,9 +263,14 @@ test('what is interrupted says so, leaves no statement in the server, sends no m
           and application_name like 'connect-postgres-simple %' and state like ${state}`
       )[0]?.['count'],
     )
-  let sent = 0
-  const count = () => sent++
-  batches.start.subscribe(count)
+  let [sent, answered] = [0, 0]
+  const countSent = () => sent++
+  const countAnswered = (message: unknown) => {
+    if ((message as BatchMessage).verb === 'ask') answered++
+  }
+  batches.start.subscribe(countSent)
+  batches.asyncEnd.subscribe(countAnswered)
+  const nobody = Object.assign(new URL(db.url), { username: 'nobody' }).href
   // The doctor reads no locked table, and waits for parts of the catalogue instead, at several questions.
   const catalogue = ', pg_catalog.pg_inherits, pg_catalog.pg_policy'
   for (const [command, ...flags] of [
@@ -278,8 +283,11 @@ test('what is interrupted says so, leaves no statement in the server, sends no m
     ['prune'],
     ['prune', '--dry-run'],
     ['init', '--user-index'],
+    // A role that cannot log in keeps no statement of the other one from being cancelled.
+    ['init', '--user-index', '--admin-url', db.url, '--url', nobody],
   ] as [string, ...string[]][]) {
     const stop = new AbortController()
+    let cancels = 0
     const isFixed = flags.includes('--fix')
     if (isFixed) await db.sql`drop index "IDX_session_expire"`
     await db.sql.begin(async (sql) => {
@@ -287,17 +295,21 @@ test('what is interrupted says so, leaves no statement in the server, sends no m
       await sql.unsafe(`lock table ${locked} in access exclusive mode`)
       const running = cli([command, '--url', db.url, ...flags], { stop: stop.signal })
       while (!(await isAwaited(sql))) await new Promise((resume) => setTimeout(resume, 20))
+      sent = answered = 0
       stop.abort()
       const { code, out, err } = await running
       assert.deepEqual([code, out], [130, ''], command)
       assert.match(err, /^Interrupted\./m)
-      sent = 0
+      // It has waited for the answer to each request to cancel.
+      cancels = flags.includes('--admin-url') ? 2 : 1
+      assert.ok(answered >= cancels, command)
       while ((await connections('active')) > 0) await new Promise((resume) => setTimeout(resume, 20))
     })
     while ((await connections()) > 0) await new Promise((resume) => setTimeout(resume, 20))
-    assert.equal(sent, 0, command)
+    assert.equal(sent, cancels, command)
   }
-  batches.start.unsubscribe(count)
+  batches.start.unsubscribe(countSent)
+  batches.asyncEnd.unsubscribe(countAnswered)
 })
 
 test('a statement that is tried again for long says why, once', async () => {

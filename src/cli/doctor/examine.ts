@@ -29,23 +29,18 @@ export type Wanted = Pick<Facts, 'longSeconds' | 'processes' | 'max'>
 
 /**
  * @param more probes that are not always wanted
- * @param stop after which nothing more is asked: the question under way is cancelled, and would only be
- * taken for one that failed
  * @throws StoreError if no server can be reached
  */
 export async function examine(
   settings: Settings,
   wanted: Wanted,
   more: readonly Probe[],
-  stop: AbortSignal,
 ): Promise<Repairable[]> {
   const { findings, hasPrimary } = await askHosts(settings)
   if (!hasPrimary) return [...findings]
   const openedAt = monotonicMs()
   const pool = new Pool(settings, new Counters())
-  stop.addEventListener('abort', () => void pool.close())
   try {
-    stop.throwIfAborted()
     const subject = await subjectOf(pool, settings, wanted)
     const visit = { pool, settings, subject, openedAt }
     return [...findings, ...(await askAll(visit, more))]
