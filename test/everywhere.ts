@@ -22,9 +22,6 @@ execFileSync(process.execPath, [fileURLToPath(new URL('../scripts/build.js', imp
 })
 // Not UTC, as for `npm test`.
 const server = await startPostgres({ flags: ['-c', 'timezone=America/St_Johns', '-c', 'fsync=off'] })
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => void server.stop().finally(() => process.exit(130)))
-}
 const env = {
   ...process.env,
   NO_COLOR: '1',

@@ -106,9 +106,6 @@ const postgres = needs('server')
       flags: [...SERVER_FLAGS, '-c', 'max_connections=300'],
     })
   : undefined
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => void Promise.resolve(postgres?.stop()).finally(() => process.exit(130)))
-}
 
 const coverage = `${root}coverage/tmp`
 if (everything) rmSync(coverage, { recursive: true, force: true })

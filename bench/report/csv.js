@@ -1,7 +1,7 @@
 // All that is kept of what was measured, as two tables, so that a part can be measured again where the others
 // were not: results.csv has every round, and runs.csv, for each part, when, where and of what it was measured.
 
-import { csvFormat, csvParse } from 'd3-dsv'
+import { csvFormat, csvParseRows } from 'd3-dsv'
 
 /** What is no number, though it may look like one. Of a run all is, versions too, but for a few. */
 const TEXTS = new Set(['part', 'store', 'operation', 'route'])
@@ -39,8 +39,8 @@ export function csv(results) {
  * @returns the results of all parts. What differs between rounds is the first's in a row.
  */
 export function resultsOf(files) {
-  const lines = parsed(files.results, (name) => TEXTS.has(name))
-  const runs = parsed(files.runs, (name) => !NO_TEXTS_OF_RUN.has(name))
+  const lines = parsed('results.csv', files.results, (name) => TEXTS.has(name))
+  const runs = parsed('runs.csv', files.runs, (name) => !NO_TEXTS_OF_RUN.has(name))
   const known = new Set(runs.map(({ part }) => part))
   const stray = lines.find(({ part }) => !known.has(part))
   if (stray) throw new Error(`results.csv has a part ${stray.part} that runs.csv lacks`)
@@ -65,14 +65,19 @@ function table(first, lines) {
   return `${csvFormat(lines, [...columns])}\n`
 }
 
-const parsed = (text, isText) =>
-  csvParse(text.trim(), (line) =>
-    Object.fromEntries(
-      Object.entries(line).map(([name, field]) => [name, isText(name) && field ? field : value(field)]),
-    ),
-  )
-
-function value(field) {
-  if (field === '') return undefined
-  return field === 'true' || field === 'false' ? field === 'true' : Number(field)
+/** @throws Error for a table that was cut, or has something else where a number is */
+function parsed(file, text, isText) {
+  const [columns, ...lines] = csvParseRows(text.trimEnd())
+  const fieldOf = (name, field) => {
+    if (field === '') return undefined
+    if (isText(name)) return field
+    if (field === 'true' || field === 'false') return field === 'true'
+    if (Number.isNaN(Number(field))) throw new Error(`${file} has ${field} as ${name}`)
+    return Number(field)
+  }
+  return lines.map((line, i) => {
+    if (line.length !== columns.length || !text.endsWith('\n'))
+      throw new Error(`${file} was cut: line ${i + 2} has ${line.length} fields of ${columns.length}`)
+    return Object.fromEntries(columns.map((name, j) => [name, fieldOf(name, line[j])]))
+  })
 }

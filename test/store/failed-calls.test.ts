@@ -90,7 +90,7 @@ test(
       end $$;
       create trigger judging before insert or update on session for each row execute procedure judge()`)
       const raised = (code: string) =>
-        withStore({ conString: own.url, timeout: 4 }, async (store) => {
+        withStore({ conString: own.url, timeout: 10 }, async (store) => {
           let stored = 0
           const saves = Array.from({ length: 100 }, (_, i) =>
             store.set(`${code}-${i}`, sessionOf({ user: i === 42 ? 'bad' : 'good', code })).then(

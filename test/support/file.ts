@@ -25,6 +25,8 @@ export interface Result {
 const uvu = fileURLToPath(new URL('../../node_modules/uvu/bin.js', import.meta.url))
 const tests = fileURLToPath(new URL('..', import.meta.url))
 
+// Whatever was started for the tests ends with this process, and removes its files.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill()

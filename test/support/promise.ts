@@ -10,6 +10,9 @@ process.on('uncaughtExceptionMonitor', () => {
   for (const failure of failures) console.error(failure)
 })
 
+// So that what the tests have started ends with them, and its files are removed.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
+
 type Test = () => void | Promise<void>
 
 interface Limits {
@@ -34,7 +37,8 @@ export function promises(name: string): (promise: string, show: Test, limits?: L
         await within<void>(seconds, show)
       } catch (thrown) {
         // Of anything else uvu would tell nothing, and leave out the tests after it.
-        const error = thrown instanceof Error ? thrown : new Error(`threw ${inspect(thrown)}`)
+        const isError = thrown instanceof Error && Boolean(thrown.name && thrown.stack)
+        const error = isError ? thrown : new Error(`threw ${inspect(thrown)}`)
         failures.push(`✘ ${promise}\n${inspect(error)}`)
         throw error
       }

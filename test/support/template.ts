@@ -26,8 +26,6 @@ async function makeTemplate(): Promise<Server> {
   await sql.unsafe(`set scram_iterations = 1; alter user postgres password 'postgres'`)
   await sql.end()
   await server.down('SIGINT')
-  // It is down: nothing is waited for.
-  process.once('exit', () => void server.stop())
   return server
 }
 

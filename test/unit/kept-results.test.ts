@@ -41,13 +41,25 @@ test('results are read back as they were, with a part that measured nothing', ()
 test('a file that was cut, or whose rounds are in another order, is refused', () => {
   const files = csv(results)
   const [head, first, second, ...others] = files.results.trim().split('\n')
-  const read = (...lines: unknown[]) => resultsOf({ ...files, results: lines.join('\n') })
+  const read = (...lines: unknown[]) => resultsOf({ ...files, results: `${lines.join('\n')}\n` })
   assert.throws(
     () => read(head, first, second),
     /results.csv has 2 rounds of the part store, of 3 in runs.csv/,
   )
   assert.throws(() => read(head, second, ...others), /2 rounds of the part store, of 3/)
   assert.throws(() => read(head, second, first, ...others), /rounds of the part store in their order/)
+})
+
+test('a file that was cut within its last line is refused, and one with no number where there should be one', () => {
+  const files = csv(results)
+  assert.throws(() => resultsOf({ ...files, results: files.results.slice(0, -2) }), /results.csv was cut/)
+  assert.throws(() => resultsOf({ ...files, runs: files.runs.slice(0, -8) }), /runs.csv was cut/)
+  const damaged = files.results.replace(',1.5,', ',1,5,')
+  assert.throws(() => resultsOf({ ...files, results: damaged }), /results.csv was cut: line 2/)
+  assert.throws(
+    () => resultsOf({ ...files, results: files.results.replace(',1.5,', ',1.S,') }),
+    /1\.S as rate/,
+  )
 })
 
 test('a part whose run is unknown is refused', () => {

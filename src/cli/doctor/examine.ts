@@ -36,6 +36,7 @@ export async function examine(
   wanted: Wanted,
   more: readonly Probe[],
 ): Promise<Repairable[]> {
+  settings.stop?.throwIfAborted()
   const { findings, hasPrimary } = await askHosts(settings)
   if (!hasPrimary) return [...findings]
   const openedAt = monotonicMs()
