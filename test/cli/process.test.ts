@@ -101,7 +101,9 @@ test('Ctrl-C ends a prune after the batch under way, a second one at once, and w
   pruning.child.kill('SIGINT')
   const { code, output } = await pruning.ended()
   assert.equal(code, 130)
-  const { deleted, remaining } = JSON.parse(output)
+  const [remark = '', json = ''] = output.split(/(?<=\.)\n(?=\{)/)
+  assert.match(remark, /^It ends after what is under way/)
+  const { deleted, remaining } = JSON.parse(json)
   assert.ok(deleted > 0 && deleted % 1000 === 0 && remaining > 0, output)
   assert.equal(await count(), remaining)
 
