@@ -247,7 +247,7 @@ test(
 )
 
 test('no socket file is not "no such session": express-session would take ENOENT for that', () =>
-  withStore({ conString: '/nowhere/at/all shop', timeout: 0.3 }, async (store) => {
+  withStore({ conString: '/nowhere/at/all shop', timeout: 2 }, async (store) => {
     const error = await failure(store.get('a'))
     assert.equal(error.code, 'STORE_TIMEOUT')
     assert.match(error.message, /ECONNREFUSED/)

@@ -140,7 +140,7 @@ test('stats count failed calls by code, time-outs and retries, whoever waits for
   const logged: unknown[] = []
   const store = new Store({
     conString: `postgres://127.0.0.1:1/none`,
-    timeout: 0.3,
+    timeout: 1,
     errorLog: (_, error) => logged.push(error),
   })
   await failure(store.get('a'))

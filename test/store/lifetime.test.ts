@@ -503,8 +503,8 @@ for (const onConflict of ['overwrite', 'merge', 'error'] as const) {
   test(`whatever requests in two processes do at once, no session gets a later creation (${onConflict})`, async () => {
     await withStore({ ...at, onConflict }, (one) =>
       withStore({ ...at, onConflict }, async (other) => {
-        const created = seconds() - 1000
         await putOld('busy', 1000)
+        const { [CREATED]: created } = await row(db.sql, 'busy')
         const loaded: SessionData[] = []
         const any = <T>(list: readonly T[]) => list[Math.floor(Math.random() * list.length)] as T
         const acts: ((store: typeof one) => Promise<unknown>)[] = [
