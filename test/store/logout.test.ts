@@ -103,7 +103,7 @@ test('a request that outlives its session does not bring back what this process 
     withStore(options, async (store) => {
       const named = (name: string) => `outlived-${options.onConflict}-${name}`
       const sids = ['pruned', 'out', 'out-elsewhere', 'out-while-read'].map(named)
-      for (const sid of sids) await putRow(db.sql, sid, { n: 0 }, 1)
+      for (const sid of sids) await putRow(db.sql, sid, { n: 0 }, 4)
       const [pruned, out, outElsewhere, outWhileRead] = sids as [string, string, string, string]
       const sessions = new Map<string, any>()
       for (const sid of sids.slice(0, 3)) sessions.set(sid, await store.get(sid))
@@ -113,7 +113,7 @@ test('a request that outlives its session does not bring back what this process 
       await Promise.all([destroyed, store.destroy(out)])
       await withStore(at, (another) => another.destroy(outElsewhere))
       await db.sql`delete from session where sid = ${pruned}`
-      await new Promise((resume) => setTimeout(resume, 2100))
+      await new Promise((resume) => setTimeout(resume, 5100))
       for (const [sid, session] of sessions) {
         await store.set(sid, Object.assign(session, sessionOf({ n: 1 })))
         await store.touch(sid, session)
