@@ -227,8 +227,8 @@ function isOpen(folder) {
 }
 
 /**
- * One that nobody takes while its server is down: it is below those that systems give to outgoing connections,
- * and no other process gets it from here while this one lives.
+ * One that nobody takes while its server is down: it is below those that systems give to outgoing
+ * connections, and no other process gets it from here while this one lives.
  * @returns {Promise<number>}
  */
 export async function freePort() {

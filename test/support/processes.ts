@@ -25,6 +25,7 @@ export function compile(file: string): string {
   if (known) return known
   if (!folder) {
     const made = mkdtempSync(join(tmpdir(), 'connect-postgres-simple-workers-'))
+    // Where it finds the packages.
     symlinkSync(join(root, 'node_modules'), join(made, 'node_modules'), 'junction')
     process.once('exit', () => rmSync(made, { recursive: true, force: true }))
     folder = made
