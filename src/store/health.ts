@@ -3,7 +3,7 @@
 
 import { monotonicMs, startTimer, stopTimer } from '../clock.ts'
 import type { Connections } from '../connection/pool.ts'
-import { type StoreError, timedOut } from '../errors.ts'
+import type { StoreError } from '../errors.ts'
 import { healthOf, type TableState } from '../table/health.ts'
 import type { Table } from '../table/table.ts'
 
@@ -41,10 +41,12 @@ interface Checked {
   table: Table
   waiting(): number
   connections(): Connections
+  /** The error where no answer came in time, with the reason, if one is known. */
+  timedOut(): StoreError
 }
 
 /** @throws nothing */
-export async function health({ start, table, waiting, connections }: Checked): Promise<Health> {
+export async function health({ start, table, waiting, connections, timedOut }: Checked): Promise<Health> {
   const began = monotonicMs()
   const until = began + PATIENCE_MS
   let answeredMs: number | undefined
@@ -62,7 +64,7 @@ export async function health({ start, table, waiting, connections }: Checked): P
     return { ok: found.table === 'ready', ...found, clockSkewMs: clockMs - (sentAt + Date.now()) / 2 }
   }
   let timer: NodeJS.Timeout | undefined
-  // All connections can be busy for longer than that.
+  // All connections can be busy for longer than that, or an attempt can be under way.
   const tooLate = new Promise<never>((_, reject) => {
     timer = startTimer(() => reject(timedOut()), PATIENCE_MS)
   })

@@ -153,6 +153,7 @@ export class Sessions {
         table: this.#table,
         waiting: () => this.#queue.waiting,
         connections: () => this.#pool.connections,
+        timedOut: () => this.#pool.timedOut(),
       }),
     )
   }

@@ -1,6 +1,7 @@
 // What a readiness probe and a metrics page are told.
 
 import assert from 'node:assert/strict'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { SessionData } from 'express-session'
 import { proxy } from '../faults/proxy.ts'
 import { database, tableSql } from '../support/database.ts'
@@ -90,6 +91,36 @@ test('health comes long before the timeout where the server has stopped to answe
     between.become('pass')
     assert.equal(await get, null)
     assert.equal((await store.health()).ok, true)
+  } finally {
+    await store.close()
+    await between.close()
+  }
+})
+
+test('health says why the server is away while another operation is on its only connection', async () => {
+  const between = await proxy(db.url)
+  const logged: string[] = []
+  const errorLog = (text: string) => logged.push(text)
+  const store = new Store({
+    conString: between.url,
+    timeout: 60,
+    max: 1,
+    pruneSessionInterval: false,
+    errorLog,
+  })
+  try {
+    between.become('shut')
+    const get = store.get('sid')
+    while (!logged.includes('PostgreSQL cannot be reached')) await pause(5)
+    between.become('hole')
+    // The next attempt is accepted, and hears nothing.
+    const before = between.accepted
+    while (between.accepted === before) await pause(5)
+    const { ok, code, message } = await within(20, () => store.health())
+    between.become('pass')
+    assert.deepEqual([ok, code], [false, 'STORE_TIMEOUT'])
+    assert.match(String(message), /the last attempt failed with (CONNECTION_CLOSED|ECONNRESET)/)
+    assert.equal(await get, null)
   } finally {
     await store.close()
     await between.close()
