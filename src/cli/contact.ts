@@ -65,7 +65,7 @@ const CANCEL = `
   from pg_catalog.pg_stat_activity a
   where a.application_name = $1::text and a.usename = session_user`
 
-/** Cancels the statements of this process that the server is still busy with. What fails with that is left. */
+/** Cancels the statements of this process that the server is still busy with. Leaves what fails. */
 export async function cancelStatements(values: FlagValues): Promise<void> {
   const all = [settingsOf(values), ...(values['admin-url'] ? [settingsOf(values, undefined, true)] : [])]
   const cancel = async (settings: Settings) => {
