@@ -191,15 +191,23 @@ export class Table {
   }
 
   /** Creates the table once. A failure is not remembered: the next operation tries again. */
-  #createOnce(until: number): Promise<void> {
-    // In the background, because the promise is kept and must not keep the first request's async context
-    // alive.
-    this.#created ??= inBackground(() =>
-      this.createTable(until).catch((error) => {
-        this.#created = undefined
-        throw error
-      }),
-    )
-    return this.#created
+  async #createOnce(until: number): Promise<void> {
+    for (;;) {
+      const isMine = !this.#created
+      // In the background, because the promise is kept and must not keep the first request's async context
+      // alive.
+      this.#created ??= inBackground(() =>
+        this.createTable(until).catch((error) => {
+          this.#created = undefined
+          throw error
+        }),
+      )
+      try {
+        return await this.#created
+      } catch (error) {
+        // Whoever began it may have had less time, as a health check has.
+        if (isMine || codeOf(error) !== 'STORE_TIMEOUT') throw error
+      }
+    }
   }
 }

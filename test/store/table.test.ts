@@ -142,6 +142,24 @@ test('a table that is dropped under the store is created again', () =>
     assert.deepEqual(await store.ids(), ['b'])
   }))
 
+test('an operation waits for the table as long as it may, also if a health check began to create it', () =>
+  withStore(creating({ tableName: 'slow', max: 1 }), async (store) => {
+    await store.get('a')
+    await db.sql`drop table slow`
+    assert.equal((await failure(store.get('a'))).code, '42P01')
+    const saved = await db.sql.begin(async (holder) => {
+      // Whoever creates it now waits for this one's name.
+      await holder`create table slow (unlike int)`
+      const health = store.health()
+      const set = store.set('a', sessionOf())
+      assert.equal((await health).code, 'STORE_TIMEOUT')
+      await holder`drop table slow`
+      return [set]
+    })
+    await saved[0]
+    assert.equal((await db.sql`select from slow`).length, 1)
+  }))
+
 test('without createTableIfMissing nothing is created, and the error says what to do', () =>
   withStore({ conString: db.url, schemaName: 'ours', tableName: 'absent' }, async (store) => {
     const error = await failure(store.get('a'))
