@@ -120,6 +120,8 @@ export function withoutData(error: unknown, server?: Server): StoreError {
 
 /** @param last the error of the last attempt */
 export function timedOut(last?: StoreError): StoreError {
+  // It was given up as well, and says no more.
+  if (last?.code === 'STORE_TIMEOUT') return last
   const reason = last ? `; the last attempt failed with ${last.code}: ${last.message}` : ''
   return new StoreError('STORE_TIMEOUT', `PostgreSQL did not answer within the store's \`timeout\`${reason}`)
 }

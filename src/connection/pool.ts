@@ -4,7 +4,15 @@
 // what the statements mean.
 
 import { inBackground, monotonicMs, pause } from '../clock.ts'
-import { addressOf, closed, type StoreError, serverInWords, timedOut, withoutData } from '../errors.ts'
+import {
+  addressOf,
+  closed,
+  type Server,
+  type StoreError,
+  serverInWords,
+  timedOut,
+  withoutData,
+} from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
 import { isTransient, PROTOCOL_VIOLATION, STATEMENT_LATE } from '../sqlstate.ts'
 import { type BatchMessage, batches, traced } from '../tracing/channels.ts'
@@ -57,7 +65,7 @@ export class Pool {
   #closed = false
   readonly #log: Settings['errorLog']
   readonly #counters: Counters
-  /** Why no server can be reached, as reported; undefined while one can be. */
+  /** Why the last attempt to reach a server failed, once that was reported; undefined while one answers. */
   #away: StoreError | undefined
 
   /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
@@ -118,15 +126,13 @@ export class Pool {
       if (this.#closed) throw closed()
       if (monotonicMs() >= request.until) throw timedOut()
       const rows = await this.#send(request, number, client)
-      if (this.#away) this.#log(`PostgreSQL can be reached again${serverInWords(server)}`, undefined)
-      this.#away = undefined
+      this.#reached(server)
       return { rows }
     } catch (failure) {
       const error = withoutData(failure, server)
-      if (!this.#away && client.isShutOut && !this.#clients.some(({ isOpen }) => isOpen)) {
-        this.#away = error
-        this.#log('PostgreSQL cannot be reached', error)
-      }
+      // An error can be an answer as well.
+      if (client.isOpen) this.#reached(server)
+      else if (client.isShutOut && !this.#isConnected) this.#shutOut(error)
       return { error, retryable: isRetryable(error) }
     } finally {
       const next = this.#waiting.shift()
@@ -165,14 +171,30 @@ export class Pool {
     return free === -1 ? this.#idle.pop() : this.#idle.splice(free, 1)[0]
   }
 
+  #reached(server: Server | undefined): void {
+    if (this.#away) this.#log(`PostgreSQL can be reached again${serverInWords(server)}`, undefined)
+    this.#away = undefined
+  }
+
+  #shutOut(reason: StoreError): void {
+    if (!this.#away) this.#log('PostgreSQL cannot be reached', reason)
+    // That an attempt was given up says less than how another one failed.
+    if (!this.#away || reason.code !== 'STORE_TIMEOUT') this.#away = reason
+  }
+
+  get #isConnected(): boolean {
+    return this.#clients.some(({ isOpen }) => isOpen)
+  }
+
   /** Whether no server can be reached, and `errorLog` was told so. */
   get isAway(): boolean {
-    return this.#away !== undefined
+    // Who has logged in may still wait for the first answer.
+    return this.#away !== undefined && !this.#isConnected
   }
 
   /** The error for a caller whose statement was never sent. */
   timedOut(): StoreError {
-    return this.#away ? timedOut(this.#away) : withoutData(timedOut(), this.#clients[0]?.server)
+    return this.isAway ? timedOut(this.#away) : withoutData(timedOut(), this.#clients[0]?.server)
   }
 
   /** Drops all connections of the store's own, after one of them gave rows that were not asked for. */

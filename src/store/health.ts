@@ -35,44 +35,74 @@ export interface Health {
   message?: string
 }
 
+/** What is asked, and what is said of it. */
 interface Checked {
-  /** @throws StoreError STORE_CLOSED */
-  start(): void
-  table: Table
+  readonly table: Table
   waiting(): number
   connections(): Connections
   /** The error where no answer came in time, with the reason, if one is known. */
   timedOut(): StoreError
 }
 
-/** @throws nothing */
-export async function health({ start, table, waiting, connections, timedOut }: Checked): Promise<Health> {
-  const began = monotonicMs()
-  const until = began + PATIENCE_MS
-  let answeredMs: number | undefined
-  const ask = async () => {
-    start()
+interface Answer {
+  readonly found: Partial<Health> & Pick<Health, 'ok'>
+  /** On the monotonic clock. */
+  readonly atMs: number
+}
+
+export class HealthCheck {
+  readonly #checked: Checked
+  /** The question that opens a connection, while it is under way. */
+  #opening: Promise<Answer> | undefined
+
+  constructor(checked: Checked) {
+    this.#checked = checked
+  }
+
+  /** @param start may throw, as the store may be closed. @throws nothing */
+  async ask(start: () => void): Promise<Health> {
+    const { waiting, connections, timedOut } = this.#checked
+    const began = monotonicMs()
+    let timer: NodeJS.Timeout | undefined
+    // All connections can be busy for longer than that, or one can be logging in.
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = startTimer(() => reject(timedOut()), PATIENCE_MS)
+    })
+    const answer = async () => {
+      start()
+      return this.#answer(began)
+    }
+    const { found, atMs } = await Promise.race([answer(), tooLate]).catch(
+      ({ code, message }: StoreError) => ({
+        found: { ok: false, code, message },
+        atMs: monotonicMs(),
+      }),
+    )
+    stopTimer(timer)
+    return { ...found, latencyMs: atMs - began, waiting: waiting(), connections: connections() }
+  }
+
+  #answer(began: number): Promise<Answer> {
+    const { table, connections } = this.#checked
+    if (connections().open > 0) return this.#query(began + PATIENCE_MS)
+    // A login can take longer than a probe waits. If each probe ended it, a store that is asked nothing else
+    // would never be ready.
+    this.#opening ??= this.#query(table.deadline()).finally(() => {
+      this.#opening = undefined
+    })
+    return this.#opening
+  }
+
+  async #query(until: number): Promise<Answer> {
     let sentAt = 0
     const values = () => {
       sentAt = Date.now()
       return {}
     }
-    const row = await table.queryOne('health', values, until)
-    answeredMs = monotonicMs() - began
+    const row = await this.#checked.table.queryOne('health', values, until)
     const { clockMs, ...found } = healthOf(row)
     // Its clock was read about half way between the sending and the answer.
-    return { ok: found.table === 'ready', ...found, clockSkewMs: clockMs - (sentAt + Date.now()) / 2 }
+    const clockSkewMs = clockMs - (sentAt + Date.now()) / 2
+    return { found: { ok: found.table === 'ready', ...found, clockSkewMs }, atMs: monotonicMs() }
   }
-  let timer: NodeJS.Timeout | undefined
-  // All connections can be busy for longer than that, or an attempt can be under way.
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = startTimer(() => reject(timedOut()), PATIENCE_MS)
-  })
-  const found = await Promise.race([ask(), tooLate]).catch((error) => {
-    const { code, message } = error as StoreError
-    return { ok: false, code, message }
-  })
-  stopTimer(timer)
-  const latencyMs = answeredMs ?? monotonicMs() - began
-  return { ...found, latencyMs, waiting: waiting(), connections: connections() }
 }

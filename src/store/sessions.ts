@@ -22,7 +22,7 @@ import { Counters } from '../tracing/counters.ts'
 import type { OperationTrace } from '../tracing/operation.ts'
 import { ByUser } from './by-user.ts'
 import { Calls } from './calls.ts'
-import { type Health, health } from './health.ts'
+import { type Health, HealthCheck } from './health.ts'
 import { type OperationQueue, operationQueue } from './operation-queue.ts'
 import { type Stats, statsOf } from './stats.ts'
 import { UserIndexing } from './user-indexing.ts'
@@ -43,6 +43,7 @@ export class Sessions {
   /** The calls that concern the sessions of one user. */
   readonly byUser: ByUser
   readonly #userIndexing: UserIndexing
+  readonly #healthCheck: HealthCheck
 
   /** Opens no connection yet. @throws TypeError for an instance or address that cannot be used */
   constructor(settings: Settings, events: Events) {
@@ -75,6 +76,12 @@ export class Sessions {
     const userRows = new UserRows(this.#table, settings)
     this.byUser = new ByUser(this.#table, userRows, this.#queue, this.#calls, this.#reader, events, settings)
     this.#userIndexing = new UserIndexing(settings, this.#table, userRows, this.counters)
+    this.#healthCheck = new HealthCheck({
+      table: this.#table,
+      waiting: () => this.#queue.waiting,
+      connections: () => this.#pool.connections,
+      timedOut: () => this.#pool.timedOut(),
+    })
   }
 
   /** Takes callbacks, as a promise could keep the session's text alive: see `Queue.ask`. */
@@ -147,15 +154,7 @@ export class Sessions {
   }
 
   health(): Promise<Health> {
-    return this.#calls.track(
-      health({
-        start: () => this.#calls.start(),
-        table: this.#table,
-        waiting: () => this.#queue.waiting,
-        connections: () => this.#pool.connections,
-        timedOut: () => this.#pool.timedOut(),
-      }),
-    )
+    return this.#calls.track(this.#healthCheck.ask(() => this.#calls.start()))
   }
 
   stats(): Stats {

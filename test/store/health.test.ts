@@ -127,6 +127,94 @@ test('health says why the server is away while another operation is on its only 
   }
 })
 
+test('a login that takes longer than a probe waits is let end, however many probes come', async () => {
+  const between = await proxy(db.url)
+  between.become('hole')
+  const store = new Store({ conString: between.url, timeout: 60, max: 2, pruneSessionInterval: false })
+  try {
+    for (let i = 0; i < 2; i++) {
+      const { ok, code, connections } = await within(20, () => store.health())
+      assert.deepEqual([ok, code, connections.open, connections.busy], [false, 'STORE_TIMEOUT', 0, 1])
+    }
+    between.become('pass')
+    while (!(await store.health()).ok);
+    assert.equal(between.accepted, 1)
+  } finally {
+    await store.close()
+    await between.close()
+  }
+})
+
+test('health gives no reason of before where a server has let the store in', async () => {
+  const between = await proxy(db.url)
+  const logged: string[] = []
+  const errorLog = (text: string) => logged.push(text.replace(/ \(.*/, ''))
+  const store = new Store({
+    conString: between.url,
+    timeout: 60,
+    max: 1,
+    pruneSessionInterval: false,
+    errorLog,
+  })
+  try {
+    between.become('silent')
+    const get = store.get('sid')
+    while (between.accepted === 0) await pause(5)
+    between.become('shut')
+    between.hangUp()
+    while (logged.length === 0) await pause(5)
+    await db.sql.begin(async (holder) => {
+      await holder`lock table session`
+      between.become('pass')
+      while (store.stats().connections.open === 0) await pause(5)
+      const { ok, message } = await within(20, () => store.health())
+      assert.equal(ok, false)
+      assert.doesNotMatch(String(message), /last attempt/)
+    })
+    assert.equal(await get, null)
+    assert.deepEqual(logged, ['PostgreSQL cannot be reached', 'PostgreSQL can be reached again'])
+  } finally {
+    await store.close()
+    await between.close()
+  }
+})
+
+test('the reason that health gives is that of the last attempt', async () => {
+  const between = await proxy(db.url)
+  between.become('shut')
+  const logged: string[] = []
+  const errorLog = (text: string) => logged.push(text)
+  await withStore(
+    { conString: between.url, timeout: 6, pruneSessionInterval: false, errorLog },
+    async (store) => {
+      const get = failure(store.get('sid'))
+      while (logged.length === 0) await pause(5)
+      await between.close()
+      const { retries } = store.stats()
+      while (store.stats().retries < retries + 2) await pause(5)
+      assert.match(String((await store.health()).message), /last attempt failed with ECONNREFUSED/)
+      assert.match((await get).message, /ECONNREFUSED/)
+      assert.deepEqual(logged, ['PostgreSQL cannot be reached'])
+    },
+  )
+})
+
+test('a server that answers with an error can be reached again', async () => {
+  const between = await proxy(db.url)
+  const logged: string[] = []
+  const errorLog = (text: string) => logged.push(text.replace(/ \(.*/, ''))
+  const at = { conString: between.url, tableName: 'absent', pruneSessionInterval: false, errorLog } as const
+  await withStore(at, async (store) => {
+    between.become('shut')
+    const get = failure(store.get('sid'))
+    while (logged.length === 0) await pause(5)
+    between.become('pass')
+    assert.equal((await get).code, '42P01')
+    assert.deepEqual(logged, ['PostgreSQL cannot be reached', 'PostgreSQL can be reached again'])
+  })
+  await between.close()
+})
+
 test('health after close is not ok, and opens no connection', async () => {
   const store = new Store({ ...at, pruneSessionInterval: false })
   await store.health()
