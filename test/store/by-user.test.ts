@@ -281,7 +281,7 @@ test('a call ends within `timeout` of its beginning, also if it has to wait for 
 
 test('searches that take long, as without an index, leave connections for everything else', () =>
   withStore({ ...at, tableName: 'lazy', max: 2 }, async (store) => {
-    await putRows('patient', { quick: 100, slow: 100 })
+    await putRows('patient', { quick: 200, slow: 100 })
     await db.sql.unsafe(`
       create view lazy as
       select sid, case sid when 'slow' then (select sess from pg_sleep(0.2)) else sess end as sess, expire

@@ -26,7 +26,9 @@ const uvu = fileURLToPath(new URL('../../node_modules/uvu/bin.js', import.meta.u
 const tests = fileURLToPath(new URL('..', import.meta.url))
 
 // Whatever was started for the tests ends with this process, and removes its files.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
+// Ctrl-C arrives more than once where npm passes it on, and by default the second one would end this in the
+// middle.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130))
 const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill()

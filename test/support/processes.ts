@@ -145,6 +145,12 @@ export interface Program {
   ended(seconds?: number): Promise<Ended>
 }
 
+/** In groups of their own, which the end of this process does not reach. */
+const programs = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of programs) child.kill()
+})
+
 export function program(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Program {
   const started = Date.now()
   const child = spawn(command, args, {
@@ -153,6 +159,7 @@ export function program(command: string, args: string[], env: NodeJS.ProcessEnv 
     // A group of its own, for Ctrl-C.
     detached: true,
   })
+  programs.add(child)
   let output = ''
   let heard = () => {}
   const hear = (chunk: Buffer) => {
@@ -163,6 +170,7 @@ export function program(command: string, args: string[], env: NodeJS.ProcessEnv 
   child.stderr.on('data', hear)
   const end = new Promise<Ended>((resolve) =>
     child.on('close', (code, signal) => {
+      programs.delete(child)
       resolve({ code, signal, output, ms: Date.now() - started })
       heard()
     }),

@@ -11,7 +11,9 @@ process.on('uncaughtExceptionMonitor', () => {
 })
 
 // So that what the tests have started ends with them, and its files are removed.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
+// Ctrl-C arrives more than once where npm passes it on, and by default the second one would end this in the
+// middle.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130))
 
 type Test = () => void | Promise<void>
 
