@@ -192,9 +192,14 @@ export class Pool {
     return this.#away !== undefined && !this.#isConnected
   }
 
-  /** The error for a caller whose statement was never sent. */
+  /** The error for a caller whose statement was never sent, with the last reason why a server was away. */
   timedOut(): StoreError {
-    return this.isAway ? timedOut(this.#away) : withoutData(timedOut(), this.#clients[0]?.server)
+    return this.#away ? timedOut(this.#away) : this.late()
+  }
+
+  /** The same without a reason. */
+  late(): StoreError {
+    return withoutData(timedOut(), this.#clients[0]?.server)
   }
 
   /** Drops all connections of the store's own, after one of them gave rows that were not asked for. */

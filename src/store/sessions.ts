@@ -80,7 +80,8 @@ export class Sessions {
       table: this.#table,
       waiting: () => this.#queue.waiting,
       connections: () => this.#pool.connections,
-      timedOut: () => this.#pool.timedOut(),
+      // A server that has let the store in meanwhile is late for another reason than it was away for.
+      timedOut: () => (this.#pool.isAway ? this.#pool.timedOut() : this.#pool.late()),
     })
   }
 
