@@ -171,6 +171,12 @@ export const faults: readonly Fault[] = [
     ],
   },
   {
+    code: 'sid-unique-invalid',
+    what: 'a primary key that is invalid',
+    make: [`update pg_index set indisvalid = false where indexrelid = 'session_pkey'::regclass`],
+    fix: /^reindex index concurrently public\.session_pkey;$/,
+  },
+  {
     code: 'table-kind',
     what: 'a view',
     make: ['alter table session rename to real', 'create view session as select * from real'],

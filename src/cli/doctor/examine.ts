@@ -14,6 +14,7 @@ import { columnChecks } from './columns.ts'
 import { connectionChecks } from './connections.ts'
 import { askHosts } from './hosts.ts'
 import { indexChecks } from './indexes.ts'
+import { invalidIndexChecks } from './invalid-indexes.ts'
 import { missing, TABLE } from './missing.ts'
 import { pooler } from './pooler.ts'
 import { ask, type Probe, repairable, type Visit } from './probe.ts'
@@ -85,7 +86,8 @@ async function askAll(visit: Visit, more: readonly Probe[]): Promise<Repairable[
   await lookEach([pooler, tls, clock])
   await askEach([...settingChecks, ...connectionChecks, ...missing])
   if (!facts.oid) return findings
-  await askEach([...relationChecks, ...columnChecks, ...indexChecks, ...rightChecks, ...upkeepChecks])
+  await askEach([...relationChecks, ...columnChecks, ...indexChecks, ...invalidIndexChecks])
+  await askEach([...rightChecks, ...upkeepChecks])
   await lookEach([zones, ...more])
   await askEach(activityChecks)
   const [[isReadable, isLocked] = []] = await ask(visit.pool, READABLE.text, parametersOf(READABLE, facts))

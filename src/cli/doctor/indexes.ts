@@ -1,7 +1,6 @@
-// Checks of the indexes that the stores need: one that keeps sids unique, and one on the expiry. Must not
-// know what the columns are made of.
+// Checks of the indexes that the stores need: one that keeps sids unique, and one on the expiry. Promises to
+// take an index for there also where it is invalid. Must not know what the columns are made of.
 
-import type { Columns } from '../../connection/query.ts'
 import { type Check, concurrently, type Question, question, type Subject } from './check.ts'
 
 /**
@@ -9,12 +8,12 @@ import { type Check, concurrently, type Question, question, type Subject } from 
  * column in an index beside its keys. `pg_get_indexdef` would say more, and wait for locks on the table (seen
  * on 18.4).
  */
-const indexesOn = (column: string, oid: string) => `
+export const indexesOn = (column: string, oid: string) => `
   select i.indisvalid as is_valid, m.amname = 'btree' and i.indpred is null as is_whole,
     i.indisunique and i.indimmediate and i.indpred is null and i.indexprs is null
       and coalesce((pg_catalog.to_json(i) ->> 'indnkeyatts')::int, i.indnatts) = 1 as is_key,
     -- With the schema: a repair can run under another role, with another search_path.
-    pg_catalog.format('%I.%I', n.nspname, c.relname) as name,
+    pg_catalog.format('%I.%I', n.nspname, c.relname) as name, i.indexrelid,
     pg_catalog.format('%s using %s%s', i.indexrelid::regclass, m.amname,
       case when i.indpred is not null then ' for some of the rows' end) as definition
   from pg_catalog.pg_index i
@@ -41,29 +40,15 @@ const noneThat = (condition: string, column: string): Question =>
     having ${hasColumn(column, $.oid)} and coalesce(pg_catalog.bool_or(${condition}), false) is false`,
   )
 
-/** The names of the invalid indexes that fulfil the condition, if there is no valid one. */
-const onlyInvalid = (condition: string, column: string): Question =>
-  question(
-    ['oid'],
-    ($) => `
-    select name
-    from (${indexesOn(column, $.oid)}) as i
-    where ${condition} and not exists (
-      select from (${indexesOn(column, $.oid)}) as i where ${condition} and is_valid
-    )`,
-  )
-
-const uniqueSid = (subject: Subject): string =>
+export const uniqueSid = (subject: Subject): string =>
   `create unique index${concurrently(subject)} on ${subject.table} ("sid")`
 
 // PostgreSQL chooses the name, as the one of table.sql may be taken by an index of another table.
-const onExpire = (subject: Subject): string =>
+export const onExpire = (subject: Subject): string =>
   `create index${concurrently(subject)} on ${subject.table} ("expire")`
 
 // On a partitioned table an index is built while everybody who writes waits.
-const isSafe = (subject: Subject): boolean => concurrently(subject) !== ''
-
-const drop = ([name]: Columns, subject: Subject): string => `drop index${concurrently(subject)} ${name}`
+export const isSafe = (subject: Subject): boolean => concurrently(subject) !== ''
 
 export const indexChecks: readonly Check[] = [
   {
@@ -79,18 +64,6 @@ export const indexChecks: readonly Check[] = [
     isSafe,
   },
   {
-    code: 'sid-unique-invalid',
-    severity: 'error',
-    question: onlyInvalid('is_key', 'sid'),
-    expected: 'a valid primary key or unique index on "sid"',
-    found: ([name]) => `${name} is invalid: its building did not end`,
-    meaning:
-      'Neither store can save a new session: `on conflict` fails with 42P10. Rows may share a sid. They ' +
-      'have to be deleted first, or the index fails again.',
-    fix: (row, subject) => [drop(row, subject), uniqueSid(subject)],
-    isSafe,
-  },
-  {
     code: 'expire-index-missing',
     severity: 'warning',
     question: noneThat('true', 'expire'),
@@ -100,17 +73,6 @@ export const indexChecks: readonly Check[] = [
       'Every prune reads the whole table: once in a minute with this store, once in a quarter of an hour ' +
       'in each process with connect-pg-simple.',
     fix: (_, subject) => [onExpire(subject)],
-    isSafe,
-  },
-  {
-    code: 'expire-index-invalid',
-    severity: 'warning',
-    question: onlyInvalid('is_whole', 'expire'),
-    expected: 'a valid index on "expire"',
-    found: ([name]) => `${name} is invalid: its building did not end`,
-    meaning:
-      'Every prune of either store reads the whole table, and every write keeps the index up for nothing.',
-    fix: (row, subject) => [drop(row, subject), onExpire(subject)],
     isSafe,
   },
   {

@@ -31,25 +31,30 @@ export const userIndexProbe: Probe = {
     const here = { ...settings, schemaName: subject.schema }
     const index = await new UserRows(new Table(here, pool), here).index(monotonicMs() + 10_000)
     const create = concurrently(subject) ? index.createConcurrently : index.create
-    const [[state] = []] = await ask(pool, index.look)
+    const [[state, isBusy] = []] = await ask(pool, index.look)
     if (state === 'valid') return []
     const path = settings.userIdPath.join('.')
     const common = {
       severity: 'warning',
       expected: `an index on user ids at ${path}: ${index.name}`,
     } as const
-    const found = (code: string, text: string, meaning: string, fix: string): Repairable => {
-      return repairable({ code, ...common, found: text, meaning }, [fix], concurrently(subject) !== '')
+    const found = (code: string, text: string, meaning: string, fix: readonly string[]): Repairable => {
+      return repairable({ code, ...common, found: text, meaning }, fix, concurrently(subject) !== '')
+    }
+    if (state === 'invalid' && isBusy === 'true') {
+      // To build it anew would end that build by a deadlock, or do the same again after it.
+      const text = 'it is invalid, and somebody works on the table, as a build or a vacuum does'
+      return [found('user-index-invalid', text, SEARCH, [])]
     }
     if (state === 'invalid') {
       const meaning = `Its building did not end. ${SEARCH} Every save keeps it up for nothing.`
-      return [found('user-index-invalid', 'it is invalid', meaning, index.rebuild)]
+      return [found('user-index-invalid', 'it is invalid', meaning, [index.rebuild])]
     }
     const [[others] = []] = await ask(pool, OTHERS.text, [subject.facts.oid])
-    if (!others) return [found('user-index-missing', 'none', SEARCH, create)]
+    if (!others) return [found('user-index-missing', 'none', SEARCH, [create])]
     const meaning =
       `${SEARCH} An index serves the path that it was made for only: give the path by --user-path, or drop ` +
       'the other one if no service has its `userIdPath`.'
-    return [found('user-index-path', `for another path: ${others}`, meaning, create)]
+    return [found('user-index-path', `for another path: ${others}`, meaning, [create])]
   },
 }

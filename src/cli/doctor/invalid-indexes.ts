@@ -1,0 +1,83 @@
+// Checks of indexes that are invalid, as an unfinished build, rebuild or drop leaves them. Promises to offer no
+// repair of an index that somebody may be building: a drop ends the build by a deadlock, or waits for it and
+// drops what was built (seen on 18.4). Must not know how indexes are made.
+
+import type { Columns } from '../../connection/query.ts'
+import { type Check, concurrently, nothing, type Question, question, type Subject } from './check.ts'
+import { indexesOn, isSafe, onExpire, uniqueSid } from './indexes.ts'
+
+/** The locks that a drop waits for. Builds take one of them, and so does vacuum. */
+const LOCKS = `(
+      'ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'
+    )`
+
+/**
+ * Whether somebody may be building an index of the table. A vacuum counts as well: before PostgreSQL 12 nothing
+ * tells the two apart.
+ */
+const isBusy = (oid: string) => `exists (
+    select from pg_catalog.pg_locks l join pg_catalog.pg_database d on d.oid = l.database
+    where d.datname = pg_catalog.current_database() and l.relation = ${oid}::oid and l.mode in ${LOCKS}
+  )`
+
+/** Whether PostgreSQL refuses to drop an index, as a constraint or the partitioned table's index needs it. */
+const isRequired = (index: string) => `(
+    exists (select from pg_catalog.pg_constraint k where k.conindid = ${index})
+    or exists (select from pg_catalog.pg_inherits h where h.inhrelid = ${index})
+  )`
+
+/** The invalid indexes that fulfil the condition, if there is no valid one. */
+const onlyInvalid = (condition: string, column: string): Question =>
+  question(
+    ['oid'],
+    ($) => `
+    select name, ${isRequired('i.indexrelid')}::text, ${isBusy($.oid)}::text
+    from (${indexesOn(column, $.oid)}) as i
+    where ${condition} and not exists (
+      select from (${indexesOn(column, $.oid)}) as i where ${condition} and is_valid
+    )`,
+  )
+
+const foundOf = ([name, , isBusy]: Columns): string =>
+  isBusy === 'true'
+    ? `${name} is invalid, and somebody works on the table, as a build or a vacuum does`
+    : `${name} is invalid: its building did not end`
+
+const drop = (name: unknown, subject: Subject): string => `drop index${concurrently(subject)} ${name}`
+
+// Of a partitioned table it would build the indexes of the partitions, and leave this one invalid.
+const rebuilt = (name: unknown, subject: Subject): readonly string[] =>
+  concurrently(subject) ? [`reindex index concurrently ${name}`] : nothing()
+
+const replacedBy =
+  (create: (subject: Subject) => string): Check['fix'] =>
+  ([name, isRequired, isBusy], subject) => {
+    if (isBusy === 'true') return nothing()
+    return isRequired === 'true' ? rebuilt(name, subject) : [drop(name, subject), create(subject)]
+  }
+
+export const invalidIndexChecks: readonly Check[] = [
+  {
+    code: 'sid-unique-invalid',
+    severity: 'error',
+    question: onlyInvalid('is_key', 'sid'),
+    expected: 'a valid primary key or unique index on "sid"',
+    found: foundOf,
+    meaning:
+      'Neither store can save a new session: `on conflict` fails with 42P10. Rows may share a sid. They ' +
+      'have to be deleted first, or the index fails again.',
+    fix: replacedBy(uniqueSid),
+    isSafe,
+  },
+  {
+    code: 'expire-index-invalid',
+    severity: 'warning',
+    question: onlyInvalid('is_whole', 'expire'),
+    expected: 'a valid index on "expire"',
+    found: foundOf,
+    meaning:
+      'Every prune of either store reads the whole table, and every write keeps the index up for nothing.',
+    fix: replacedBy(onExpire),
+    isSafe,
+  },
+]
