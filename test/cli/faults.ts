@@ -177,6 +177,38 @@ export const faults: readonly Fault[] = [
     fix: /^reindex index concurrently public\.session_pkey;$/,
   },
   {
+    code: 'index-invalid',
+    what: 'an invalid index beside a valid one on the same column',
+    make: [
+      `insert into session select g, '{"cookie":{}}', now() + interval '1 day' from generate_series(1, 2) g`,
+      '-- fails\ncreate unique index concurrently on session (expire)',
+    ],
+    fix: /^drop index concurrently public\.session_expire_idx;$/,
+  },
+  {
+    code: 'index-invalid',
+    what: 'what the rebuild of an index on an expression has left',
+    make: [
+      `create function part(varchar) returns varchar immutable language sql as 'select $1'`,
+      'create index "Odd ""one""" on session (part(sid))',
+      `insert into session values ('a', '{"cookie":{}}', now() + interval '1 day')`,
+      `create or replace function part(varchar) returns varchar immutable language plpgsql
+        as 'begin raise exception ''no''; end'`,
+      '-- fails\nreindex index concurrently "Odd ""one"""',
+      `create or replace function part(varchar) returns varchar immutable language sql as 'select $1'`,
+    ],
+    fix: /^drop index concurrently public\."Odd ""one""_ccnew";$/,
+  },
+  {
+    code: 'index-invalid',
+    what: 'an invalid index that a constraint needs',
+    make: [
+      'alter table session add constraint late unique (sid, expire)',
+      `update pg_index set indisvalid = false where indexrelid = 'late'::regclass`,
+    ],
+    fix: /^reindex index concurrently public\.late;$/,
+  },
+  {
     code: 'table-kind',
     what: 'a view',
     make: ['alter table session rename to real', 'create view session as select * from real'],

@@ -1,4 +1,5 @@
-// What the doctor says of indexes that are invalid, as those are that somebody is building at this moment.
+// What the doctor says of indexes that are invalid: those that somebody is building at this moment, those that
+// a build has left, and that each is repaired once.
 
 import assert from 'node:assert/strict'
 import postgres from 'postgres'
@@ -32,6 +33,9 @@ async function table(...changes: string[]): Promise<void> {
   await db.sql.unsafe(tableSql)
   for (const change of changes) await db.sql.unsafe(change)
 }
+
+const invalidate = (name: string) =>
+  `update pg_index set indisvalid = false where indexrelid = '"${name}"'::regclass`
 
 /** The indexes of the table, those that cannot be used marked. */
 async function indexes(): Promise<string[]> {
@@ -105,6 +109,95 @@ for (const { code, make, statement, name, flags } of builds) {
   })
 }
 
+test('while somebody builds any other index, or builds one anew, none is called invalid', async () => {
+  await table('create index other on session (lower(sid))')
+  await whileBuilding('create index concurrently more on session (upper(sid))', 'more', async () => {
+    assert.deepEqual(await findings(), [])
+  })
+  await whileBuilding('reindex index concurrently other', 'other_ccnew', async () => {
+    assert.deepEqual(await findings(), [])
+  })
+  assert.deepEqual(await indexes(), ['IDX_session_expire', 'more', 'other', 'session_pkey'])
+})
+
+test('no index is dropped that somebody builds anew under a lock on the table, and it is found afterwards', async () => {
+  await table('create index other on session (lower(sid))', invalidate('other'))
+  await db.sql.begin(async (holder) => {
+    await holder`lock table session in share mode`
+    assert.deepEqual(
+      (await findings()).map(({ code }) => code),
+      ['lock-held'],
+    )
+  })
+  assert.deepEqual(
+    (await findings()).map(({ fix }) => fix),
+    ['drop index concurrently public.other;'],
+  )
+})
+
+test('--fix drops what builds have left, and nothing else', async () => {
+  await table(
+    'create index session_expire_idx on session (expire)',
+    invalidate('session_expire_idx'),
+    USER.create,
+    `create index "${USER.name}_ccnew" on session (sid, expire)`,
+    invalidate(`${USER.name}_ccnew`),
+  )
+  assert.deepEqual(await findings('--fix', '--yes'), [])
+  assert.deepEqual(await indexes(), ['IDX_session_expire', USER.name, 'session_pkey'])
+})
+
+test('of several invalid indexes on the expiry one is built anew, and the others are dropped', async () => {
+  await table(
+    'create index session_expire_idx on session (expire)',
+    invalidate('session_expire_idx'),
+    invalidate('IDX_session_expire'),
+  )
+  assert.deepEqual(
+    (await findings()).map(({ code }) => code),
+    ['expire-index-invalid', 'index-invalid'],
+  )
+  assert.deepEqual(await findings('--fix', '--yes'), [])
+  assert.equal((await indexes()).length, 2)
+})
+
+test('an invalid index on user ids is built anew where it is asked for, and else dropped, as nobody may need it', async () => {
+  const make = () => table(USER.create, invalidate(USER.name))
+  await make()
+  const asked = await findings('--user-index')
+  assert.deepEqual(
+    asked.map(({ code, fix }) => [code, fix]),
+    [['user-index-invalid', `reindex index concurrently "public"."${USER.name}";`]],
+  )
+  await doctor('--fix', '--yes', '--user-index')
+  assert.deepEqual(await indexes(), ['IDX_session_expire', USER.name, 'session_pkey'])
+  await make()
+  assert.deepEqual(
+    (await findings()).map(({ code, fix }) => [code, fix]),
+    [['index-invalid', `drop index concurrently public."${USER.name}";`]],
+  )
+})
+
+test('an index of a partitioned table that some partitions lack is worth a note, and nothing is dropped', async () => {
+  await db.sql.unsafe(`
+    drop table session;
+    create table session (sid varchar primary key, sess json not null, expire timestamp(6) not null)
+      partition by hash (sid);
+    create table part partition of session for values with (modulus 1, remainder 0);
+    create index on session (expire);
+    create index other on only session (lower(sid))`)
+  const found = await findings()
+  assert.deepEqual(
+    found.map(({ code, severity, fix }) => [code, severity, fix]),
+    [
+      ['table-partitioned', 'note', null],
+      ['index-invalid', 'note', null],
+    ],
+  )
+  await doctor('--fix', '--yes')
+  assert.ok((await indexes()).includes('other (invalid)'))
+})
+
 test('a primary key of a partitioned table that is invalid is not offered a drop, which would fail', async () => {
   await db.sql.unsafe(`
     drop table session;
@@ -121,6 +214,23 @@ test('a primary key of a partitioned table that is invalid is not offered a drop
       ['table-partitioned', null],
     ],
   )
+})
+
+test('an index of a partition that the partitioned table needs is built anew, as it cannot be dropped', async () => {
+  await db.sql.unsafe(`
+    drop table session;
+    create table session (sid varchar primary key, sess json not null, expire timestamp(6) not null)
+      partition by hash (sid);
+    create table part partition of session for values with (modulus 1, remainder 0);
+    create index on session (expire);
+    create index other on session (lower(sid));
+    ${invalidate('part_lower_idx')}`)
+  const found = await findings('--table', 'part')
+  assert.deepEqual(
+    found.map(({ code, fix }) => [code, fix]),
+    [['index-invalid', 'reindex index concurrently public.part_lower_idx;']],
+  )
+  assert.deepEqual(await findings('--table', 'part', '--fix', '--yes'), [])
 })
 
 test('no connection of these commands is left', () => db.drop())

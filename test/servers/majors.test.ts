@@ -41,6 +41,8 @@ const faults: Record<string, string> = {
   'column-extra':
     'alter table session add column tenant int not null default 1; alter table session alter column tenant drop default',
   'sid-unique-missing': 'alter table session drop constraint session_pkey',
+  'index-invalid': `create index other on session (lower(sid));
+    update pg_index set indisvalid = false where indexrelid = 'other'::regclass`,
   'column-type': 'alter table session alter column sess type jsonb',
 }
 /** Some of these servers are no longer maintained. */

@@ -64,12 +64,15 @@ export interface Check {
   readonly fix: (row: Columns, subject: Subject) => readonly string[]
   /** Whether the repair blocks nobody and loses nothing, so that `--fix` runs it. */
   readonly isSafe?: (subject: Subject) => boolean
+  /** The name of the index that is reported, if it is one. */
+  readonly index?: (row: Columns) => string
 }
 
-/** A finding with its statements one by one. */
+/** A finding with its statements one by one, and the name of the index that it reports. */
 export interface Repairable extends Finding {
   readonly statements: readonly string[]
   readonly isSafe: boolean
+  readonly index?: string
 }
 
 /**
@@ -98,6 +101,7 @@ export function findingOf(check: Check, row: Columns, subject: Subject): Repaira
     fix: fixOf(statements),
     statements,
     isSafe: check.isSafe?.(subject) === true,
+    ...(check.index && { index: check.index(row) }),
   }
 }
 

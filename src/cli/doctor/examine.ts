@@ -1,5 +1,5 @@
-// Asks everything in turn. Promises that a question which fails hides no other: it becomes a note of its own.
-// Must not know how findings are shown.
+// Asks everything in turn. Promises that a question which fails hides no other: it becomes a note of its own,
+// and that an index has one finding. Must not know how findings are shown.
 
 import { monotonicMs } from '../../clock.ts'
 import { Pool } from '../../connection/pool.ts'
@@ -14,7 +14,7 @@ import { columnChecks } from './columns.ts'
 import { connectionChecks } from './connections.ts'
 import { askHosts } from './hosts.ts'
 import { indexChecks } from './indexes.ts'
-import { invalidIndexChecks } from './invalid-indexes.ts'
+import { neededIndexChecks, otherIndexChecks } from './invalid-indexes.ts'
 import { missing, TABLE } from './missing.ts'
 import { pooler } from './pooler.ts'
 import { ask, type Probe, repairable, type Visit } from './probe.ts'
@@ -76,20 +76,25 @@ const parametersOf = ({ parameters }: Question, facts: Facts): string[] =>
 async function askAll(visit: Visit, more: readonly Probe[]): Promise<Repairable[]> {
   const { facts } = visit.subject
   const findings: Repairable[] = []
+  // Two repairs of one index would undo each other, so it belongs to the finding that comes first.
+  const add = (found: readonly Repairable[]) => {
+    const isReported = (name: string) => findings.some(({ index }) => index === name)
+    findings.push(...found.filter(({ index }) => index === undefined || !isReported(index)))
+  }
   const askEach = async (checks: readonly Check[]) => {
-    for (const check of checks) findings.push(...(await run(check, visit)))
+    for (const check of checks) add(await run(check, visit))
   }
   const lookEach = async (probes: readonly Probe[]) => {
-    for (const probe of probes) findings.push(...(await look(probe, visit)))
+    for (const probe of probes) add(await look(probe, visit))
   }
   // First, as the statements of the others are open for moments only.
   await lookEach([pooler, tls, clock])
   await askEach([...settingChecks, ...connectionChecks, ...missing])
   if (!facts.oid) return findings
-  await askEach([...relationChecks, ...columnChecks, ...indexChecks, ...invalidIndexChecks])
+  await askEach([...relationChecks, ...columnChecks, ...indexChecks, ...neededIndexChecks])
   await askEach([...rightChecks, ...upkeepChecks])
   await lookEach([zones, ...more])
-  await askEach(activityChecks)
+  await askEach([...otherIndexChecks, ...activityChecks])
   const [[isReadable, isLocked] = []] = await ask(visit.pool, READABLE.text, parametersOf(READABLE, facts))
   if (isReadable !== 'true') return findings
   // To join the queue for a lock would be to wait as long as everybody else.

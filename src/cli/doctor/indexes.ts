@@ -13,7 +13,7 @@ export const indexesOn = (column: string, oid: string) => `
     i.indisunique and i.indimmediate and i.indpred is null and i.indexprs is null
       and coalesce((pg_catalog.to_json(i) ->> 'indnkeyatts')::int, i.indnatts) = 1 as is_key,
     -- With the schema: a repair can run under another role, with another search_path.
-    pg_catalog.format('%I.%I', n.nspname, c.relname) as name, i.indexrelid,
+    pg_catalog.format('%I.%I', n.nspname, c.relname) as name, c.relname, i.indexrelid,
     pg_catalog.format('%s using %s%s', i.indexrelid::regclass, m.amname,
       case when i.indpred is not null then ' for some of the rows' end) as definition
   from pg_catalog.pg_index i

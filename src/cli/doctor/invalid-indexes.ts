@@ -26,19 +26,24 @@ const isRequired = (index: string) => `(
     or exists (select from pg_catalog.pg_inherits h where h.inhrelid = ${index})
   )`
 
-/** The invalid indexes that fulfil the condition, if there is no valid one. */
+/** An invalid index that fulfils the condition, if there is no valid one. */
 const onlyInvalid = (condition: string, column: string): Question =>
   question(
     ['oid'],
     ($) => `
-    select name, ${isRequired('i.indexrelid')}::text, ${isBusy($.oid)}::text
+    select name, relname::text, ${isRequired('i.indexrelid')}::text as is_required, ${isBusy($.oid)}::text
     from (${indexesOn(column, $.oid)}) as i
     where ${condition} and not exists (
       select from (${indexesOn(column, $.oid)}) as i where ${condition} and is_valid
-    )`,
+    )
+    -- One is enough: to build each of them anew would make two of a kind.
+    order by is_required desc, relname
+    limit 1`,
   )
 
-const foundOf = ([name, , isBusy]: Columns): string =>
+const indexOf = ([, name]: Columns): string => name as string
+
+const foundOf = ([name, , , isBusy]: Columns): string =>
   isBusy === 'true'
     ? `${name} is invalid, and somebody works on the table, as a build or a vacuum does`
     : `${name} is invalid: its building did not end`
@@ -51,12 +56,13 @@ const rebuilt = (name: unknown, subject: Subject): readonly string[] =>
 
 const replacedBy =
   (create: (subject: Subject) => string): Check['fix'] =>
-  ([name, isRequired, isBusy], subject) => {
+  ([name, , isRequired, isBusy], subject) => {
     if (isBusy === 'true') return nothing()
     return isRequired === 'true' ? rebuilt(name, subject) : [drop(name, subject), create(subject)]
   }
 
-export const invalidIndexChecks: readonly Check[] = [
+/** Of indexes without which the stores fail or are slow. */
+export const neededIndexChecks: readonly Check[] = [
   {
     code: 'sid-unique-invalid',
     severity: 'error',
@@ -68,6 +74,7 @@ export const invalidIndexChecks: readonly Check[] = [
       'have to be deleted first, or the index fails again.',
     fix: replacedBy(uniqueSid),
     isSafe,
+    index: indexOf,
   },
   {
     code: 'expire-index-invalid',
@@ -79,5 +86,41 @@ export const invalidIndexChecks: readonly Check[] = [
       'Every prune of either store reads the whole table, and every write keeps the index up for nothing.',
     fix: replacedBy(onExpire),
     isSafe,
+    index: indexOf,
+  },
+]
+
+/** Of all the others. They are asked for last, as an index belongs to the finding that comes first. */
+export const otherIndexChecks: readonly Check[] = [
+  {
+    code: 'index-invalid',
+    // On a partitioned table an index has no entries of its own.
+    severity: (_, subject) => (concurrently(subject) ? 'warning' : 'note'),
+    question: question(
+      ['oid'],
+      ($) => `
+      select pg_catalog.format('%I.%I', n.nspname, c.relname), c.relname::text,
+        ${isRequired('i.indexrelid')}::text
+      from pg_catalog.pg_index i
+      join pg_catalog.pg_class c on c.oid = i.indexrelid
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where i.indrelid = ${$.oid}::oid and not i.indisvalid and not ${isBusy($.oid)}
+      order by c.relname`,
+    ),
+    expected: 'no invalid index',
+    found: ([name]) => `${name} is invalid`,
+    meaning: (_, subject) =>
+      concurrently(subject)
+        ? 'A build, rebuild or drop that did not end has left it. No query uses it, and every write of ' +
+          'either store keeps it up for nothing.'
+        : 'It is valid as soon as each partition has such an index that is valid and attached to it. Until ' +
+          'then queries use the indexes of those partitions that have one.',
+    fix: ([name, , isRequired], subject) => {
+      // A drop would take the indexes of the partitions with it, which are in use.
+      if (!concurrently(subject)) return nothing()
+      return isRequired === 'true' ? rebuilt(name, subject) : [drop(name, subject)]
+    },
+    isSafe,
+    index: indexOf,
   },
 ]

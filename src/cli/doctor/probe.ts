@@ -5,7 +5,7 @@ import type { Pool } from '../../connection/pool.ts'
 import type { Columns } from '../../connection/query.ts'
 import type { Settings } from '../../settings/settings.ts'
 import { ask as askFor } from '../ask.ts'
-import { type Finding, fixOf, type Repairable, type Subject } from './check.ts'
+import { fixOf, type Repairable, type Subject } from './check.ts'
 
 /** What a probe has at hand. The pool has one connection. */
 export interface Visit {
@@ -30,7 +30,7 @@ export function ask(pool: Pool, text: string, parameters: readonly string[] = []
 }
 
 export function repairable(
-  finding: Omit<Finding, 'fix'>,
+  finding: Omit<Repairable, 'fix' | 'statements' | 'isSafe'>,
   statements: readonly string[] = [],
   isSafe = false,
 ): Repairable {

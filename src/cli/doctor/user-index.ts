@@ -37,6 +37,7 @@ export const userIndexProbe: Probe = {
     const common = {
       severity: 'warning',
       expected: `an index on user ids at ${path}: ${index.name}`,
+      index: index.name,
     } as const
     const found = (code: string, text: string, meaning: string, fix: readonly string[]): Repairable => {
       return repairable({ code, ...common, found: text, meaning }, fix, concurrently(subject) !== '')
