@@ -2,8 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
+import { EventEmitter } from 'node:events'
+import { connect } from 'node:net'
 import type { TransactionSql } from 'postgres'
+import { stopOnSignals } from '../../src/cli/signals.ts'
 import { database } from '../support/database.ts'
+import { port } from '../support/port.ts'
 import { compile, program } from '../support/processes.ts'
 import { promises } from '../support/promise.ts'
 
@@ -130,6 +134,60 @@ test('Ctrl-C ends a prune after the batch under way, a second one at once, and w
   await db.sql`
     select pg_terminate_backend(pid) from pg_stat_activity
     where datname = current_database() and wait_event = 'PgSleep'`
+})
+
+test('a signal that arrives twice at once, as through npx, counts once: what is under way is cancelled', async () => {
+  // A way to the server on which there is time for the second signal before the statement is cancelled.
+  let delayMs = 0
+  const { hostname, port: serverPort } = new URL(db.url)
+  const way = await port((socket) => {
+    const upstream = connect(Number(serverPort), hostname).on('error', () => {})
+    setTimeout(() => socket.pipe(upstream).pipe(socket), delayMs)
+  })
+  const slowly = { ...env, DATABASE_URL: db.url.replace(`:${serverPort}/`, `:${way.number}/`) }
+  const waitingForLock = () => db.sql`
+    select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    await slowTable(3)
+    delayMs = 0
+    await db.sql.begin(async (sql) => {
+      // A lock on the table would be waited for before the server has the whole statement.
+      await sql`select from session for update`
+      const waiting = program(process.execPath, [...node.slice(1), 'logout', '--all', '--yes'], slowly)
+      while ((await waitingForLock()).length === 0) await new Promise((resume) => setTimeout(resume, 20))
+      delayMs = 200
+      waiting.child.kill(signal)
+      await waiting.printed(/Interrupted/)
+      waiting.child.kill(signal)
+      const { code, output } = await waiting.ended()
+      assert.equal(code, 130)
+      assert.match(output, /^Interrupted\. Some of the sessions may have been destroyed\.\n$/)
+    })
+    const left = () => db.sql`
+      select from pg_stat_activity
+      where datname = current_database() and application_name like 'connect-postgres-simple %'`
+    while ((await left()).length > 0) await new Promise((resume) => setTimeout(resume, 20))
+    assert.equal(await count(), 3)
+  }
+  await way.close()
+})
+
+test('a second Ctrl-C later, and another signal at any time, end the process', async () => {
+  for (const [second, laterMs, code] of [
+    ['SIGINT', 0, undefined],
+    ['SIGINT', 600, 130],
+    ['SIGTERM', 0, 130],
+  ] as const) {
+    const codes: unknown[] = []
+    const signals = Object.assign(new EventEmitter(), { exit: (code: unknown) => codes.push(code) })
+    const stop = stopOnSignals(signals as unknown as NodeJS.Process)
+    assert.equal(stop.aborted, false)
+    signals.emit('SIGINT')
+    assert.ok(stop.aborted)
+    await new Promise((resume) => setTimeout(resume, laterMs))
+    signals.emit(second)
+    assert.equal(codes[0], code)
+  }
 })
 
 test('a database that is read-only is refused at once, as no further attempt would help', async () => {
