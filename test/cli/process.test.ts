@@ -223,6 +223,24 @@ test('a reader that has seen enough is no error', async () => {
   assert.equal(output, 'Sessions\n')
 })
 
+test('where nobody reads the result any more the exit code is that of the command', async () => {
+  const unread = (...args: string[]) => {
+    const running = run(...args)
+    running.child.stdout?.destroy()
+    return running
+  }
+  await slowTable(60_000)
+  // Ctrl-C ends the whole pipe: in `prune | tee log` also the reader.
+  const pruning = unread('prune', '--limit', '50000')
+  while ((await count()) === 60_000) await new Promise((resume) => setTimeout(resume, 20))
+  pruning.child.kill('SIGINT')
+  assert.equal((await pruning.ended()).code, 130)
+  await db.sql`truncate session`
+  await db.sql`alter table session alter sess drop not null`
+  assert.equal((await unread('doctor').ended()).code, 1)
+  assert.equal((await unread('stats').ended()).code, 0)
+})
+
 test(
   'on a terminal it shows colours and a bar, and Ctrl-C from the keyboard ends it',
   async () => {
