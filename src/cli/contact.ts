@@ -65,19 +65,29 @@ const CANCEL = `
   from pg_catalog.pg_stat_activity a
   where a.application_name = $1::text and a.usename = session_user`
 
-/** Cancels the statements of this process that the server is still busy with. Leaves what fails. */
-export async function cancelStatements(values: FlagValues): Promise<void> {
+/**
+ * Cancels the statements of this process that the server is still busy with.
+ * @returns why none was cancelled, if one of the roles could not ask for it
+ */
+export async function cancelStatements(values: FlagValues): Promise<StoreError | undefined> {
   const all = [settingsOf(values), ...(values['admin-url'] ? [settingsOf(values, undefined, true)] : [])]
-  const cancel = async (settings: Settings) => {
-    // Under another name, so as not to be cancelled by the other role's.
-    const pool = new Pool({ ...settings, applicationName: `${APPLICATION} cancel` }, new Counters())
-    try {
-      await ask(pool, CANCEL, [APPLICATION], CANCEL_MS)
-    } finally {
-      await pool.close()
-    }
+  const outcomes = await Promise.allSettled(all.map(cancel))
+  // A command has one statement at a time, of one of the roles.
+  const isCancelled = outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value > 0)
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  return isCancelled ? undefined : failed?.reason
+}
+
+/** @returns how many statements */
+async function cancel(settings: Settings): Promise<number> {
+  // Under another name, so as not to be cancelled by the other role's.
+  const pool = new Pool({ ...settings, applicationName: `${APPLICATION} cancel` }, new Counters())
+  try {
+    const rows = await ask(pool, CANCEL, [APPLICATION], CANCEL_MS)
+    return rows.length
+  } finally {
+    await pool.close()
   }
-  await Promise.allSettled(all.map(cancel))
 }
 
 /** Runs the work, also if there is no table. @param use gets whether the table exists */

@@ -14,6 +14,7 @@ import { prune } from './prune.ts'
 import { printable, Screen, type Streams } from './screen.ts'
 import { sessions } from './sessions.ts'
 import { stats } from './stats.ts'
+import { watchUnderWay } from './under-way.ts'
 import { UsageError } from './usage.ts'
 
 const COMMANDS: readonly Command[] = [init, doctor, prune, stats, sessions, logout]
@@ -58,23 +59,28 @@ async function run([name, ...rest]: readonly string[], screen: Screen): Promise<
 
 async function runUntilStopped(command: Command, values: FlagValues, screen: Screen): Promise<ExitCode> {
   const attempts = watchAttempts((reason) => screen.remark(`${lineOf(reason)}; it is tried again`))
+  const underWay = watchUnderWay()
   try {
     const running = command.run(values, screen)
-    const code = await Promise.race([running, aborted(screen.interruption), attempts.hopeless])
-    if (code !== undefined) return code
+    // Asked at that moment: a statement that is under way loses its connection right after.
+    const interrupted = aborted(screen.interruption, () => ({ isUnderWay: underWay.isAny }))
+    const ended = await Promise.race([running, interrupted, attempts.hopeless])
+    if (typeof ended === 'number') return ended
     screen.sayInterrupted()
     // Otherwise the server would go on with what nobody waits for.
-    await cancelStatements(values)
+    const failure = ended.isUnderWay && (await cancelStatements(values))
+    if (failure) screen.sayUncancelled(`${failure.code}: ${printable(failure.message)}`)
     return 130
   } finally {
+    underWay.end()
     attempts.end()
   }
 }
 
-function aborted(signal: AbortSignal): Promise<undefined> {
+function aborted<T>(signal: AbortSignal, look: () => T): Promise<T> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined)
-    signal.addEventListener('abort', () => resolve(undefined))
+    if (signal.aborted) resolve(look())
+    signal.addEventListener('abort', () => resolve(look()))
   })
 }
 

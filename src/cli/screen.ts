@@ -93,10 +93,15 @@ export class Screen {
     if (!this.interruption.aborted) this.#streams.stderr.write(`${text}\n`)
   }
 
-  /** The last that is printed of an interrupted command. */
+  /** After it nothing is printed but `sayUncancelled`. */
   sayInterrupted(): void {
     this.endProgress()
     this.#streams.stderr.write(`Interrupted. ${this.caveat}`.trimEnd().concat('\n'))
+  }
+
+  sayUncancelled(reason: string): void {
+    const text = 'The statement under way could not be cancelled, and may still take effect'
+    this.#streams.stderr.write(`${text} (${reason}).\n`)
   }
 
   paint(style: Style, text: string): string {

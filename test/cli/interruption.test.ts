@@ -1,0 +1,143 @@
+// What Ctrl-C leaves behind and says: of the statement under way, of what was done before it.
+
+import assert from 'node:assert/strict'
+import { connect, type Socket } from 'node:net'
+import { connects } from '../../src/tracing/channels.ts'
+import { cli, type Ran } from '../support/command-line.ts'
+import { database, tableSql } from '../support/database.ts'
+import { port } from '../support/port.ts'
+import { promises } from '../support/promise.ts'
+
+const db = await database('interruption')
+const test = promises('interruption')
+
+const pause = (ms: number) => new Promise((resume) => setTimeout(resume, ms))
+const count = async () => Number((await db.sql`select count(*) from session`)[0]?.['count'])
+
+/** A new table with three sessions. */
+async function table(): Promise<void> {
+  await db.sql`drop table if exists session`
+  await db.sql.unsafe(tableSql)
+  await db.sql`insert into session select g, '{"cookie":{}}', now() + interval '1 day' from generate_series(1, 3) g`
+}
+
+const waitingForLock = async () =>
+  (
+    await db.sql`
+      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+  ).length > 0
+
+/**
+ * Interrupts a logout while it waits for rows that somebody has locked. The server has the whole statement
+ * then, so it is carried out when they are free, unless it was cancelled.
+ */
+async function interruptedLogout(url: string, before = async () => {}): Promise<Ran> {
+  const stop = new AbortController()
+  return db.sql.begin(async (sql) => {
+    await sql`select from session for update`
+    const running = cli(['logout', '--all', '--yes', '--url', url], { stop: stop.signal })
+    while (!(await waitingForLock())) await pause(20)
+    await before()
+    stop.abort()
+    return running
+  })
+}
+
+async function allHaveEnded(): Promise<void> {
+  const left = () => db.sql`
+    select from pg_stat_activity
+    where datname = current_database() and application_name like 'connect-postgres-simple %'`
+  while ((await left()).length > 0) await pause(20)
+}
+
+test('a statement that was cancelled takes no effect, and nothing is said of it', async () => {
+  await table()
+  const { code, err } = await interruptedLogout(db.url)
+  assert.deepEqual([code, err], [130, 'Interrupted. Some of the sessions may have been destroyed.\n'])
+  await allHaveEnded()
+  assert.equal(await count(), 3)
+})
+
+test('a statement that cannot be cancelled, as its role has no other connection, may take effect, and that is said', async () => {
+  await table()
+  const role = `single_${process.pid}`
+  await db.sql.unsafe(`create role ${role} login password 'secret' connection limit 1`)
+  await db.sql.unsafe(`grant select, insert, update, delete on session to ${role}`)
+  try {
+    const url = Object.assign(new URL(db.url), { username: role, password: 'secret' }).href
+    const { code, out, err } = await interruptedLogout(url)
+    assert.deepEqual([code, out], [130, ''])
+    assert.match(
+      err,
+      /^Interrupted\. .*\nThe statement under way could not be cancelled, and may still take effect \(.*53300.*\)\.\n$/,
+    )
+    assert.ok(!err.includes('secret'))
+    await allHaveEnded()
+    assert.equal(await count(), 0)
+  } finally {
+    await db.sql.unsafe(`drop owned by ${role}; drop role ${role}`)
+  }
+})
+
+test('a statement whose connection was lost may be under way all the same', async () => {
+  await table()
+  const { hostname, port: serverPort } = new URL(db.url)
+  const [sockets, upstreams]: [Socket[], Socket[]] = [[], []]
+  let isCut = false
+  let refused = 0
+  const way = await port((socket) => {
+    if (isCut) {
+      refused++
+      socket.destroy()
+    } else {
+      const upstream = connect(Number(serverPort), hostname).on('error', () => {})
+      sockets.push(socket)
+      upstreams.push(upstream)
+      socket.pipe(upstream).pipe(socket)
+    }
+  })
+  try {
+    const { code, err } = await interruptedLogout(
+      db.url.replace(`:${serverPort}/`, `:${way.number}/`),
+      async () => {
+        isCut = true
+        for (const socket of sockets) socket.destroy()
+        while (refused < 2) await pause(20)
+      },
+    )
+    assert.equal(code, 130)
+    assert.match(
+      err,
+      /^Interrupted\. .*\nThe statement under way could not be cancelled, .* \(STORE_TIMEOUT: /,
+    )
+    while ((await count()) > 0) await pause(20)
+  } finally {
+    for (const upstream of upstreams) upstream.destroy()
+    await way.close()
+  }
+})
+
+test('where no statement is under way no connection is made to cancel one', async () => {
+  const stop = new AbortController()
+  let isMet = false
+  const silent = await port(() => {
+    isMet = true
+    stop.abort()
+  })
+  let begun = 0
+  const count = () => begun++
+  connects.start.subscribe(count)
+  const url = `postgres://postgres@127.0.0.1:${silent.number}/postgres`
+  try {
+    const unreached = await cli(['stats', '--url', url], { stop: stop.signal })
+    assert.deepEqual([unreached.code, unreached.err, isMet, begun], [130, 'Interrupted.\n', true, 1])
+    const asked = await cli(['logout', '--all', '--url', url], { typed: '', stop: AbortSignal.abort() })
+    assert.deepEqual([asked.code, begun], [130, 1])
+    assert.match(asked.err, /Interrupted\.\n$/)
+  } finally {
+    connects.start.unsubscribe(count)
+    await silent.close()
+  }
+})
+
+test('no connection of a command is left', () => db.drop())
