@@ -26,6 +26,7 @@ export async function main(args: readonly string[], streams: Streams): Promise<E
     return await run(args, screen)
   } catch (error) {
     screen.endProgress()
+    if (screen.achieved) screen.remark(screen.achieved)
     screen.remark(lineOf(error))
     // An answer of the server is a refusal. Anything else kept it from being asked.
     return error instanceof StoreError && error.severity === 'ERROR' ? 1 : 2

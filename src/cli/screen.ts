@@ -32,6 +32,8 @@ export class Screen {
   #remarkedAt = monotonicMs()
   /** What to know if the command is interrupted at this point. */
   caveat = ''
+  /** What was done for good, to know if the command fails at this point. */
+  achieved = ''
 
   constructor(streams: Streams, remarkEveryMs: number = REMARK_EVERY_MS) {
     this.#streams = streams

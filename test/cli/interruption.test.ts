@@ -140,4 +140,64 @@ test('where no statement is under way no connection is made to cancel one', asyn
   }
 })
 
+/** A table of which a prune with a limit deletes 1000 rows at a time, and each time sleeps. */
+async function expired(sleep: string): Promise<void> {
+  await table()
+  await db.sql`
+    insert into session
+    select 'old-' || g, '{"cookie":{}}', now() - interval '1 hour' from generate_series(1, 4000) g`
+  await db.sql.unsafe(`
+    create or replace function slow() returns trigger language plpgsql as 'begin ${sleep}; return null; end'`)
+  await db.sql`create trigger slow after delete on session for each statement execute procedure slow()`
+}
+
+const asleep = async () =>
+  (
+    await db.sql`
+      select pid from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
+  )[0]?.['pid'] as number | undefined
+
+/** Prunes, and locks the whole table behind the batch under way, so that the rows cannot be counted after it. */
+async function pruneThenLocked(url: string, flags: string[], stop?: AbortController): Promise<Ran> {
+  await expired('perform pg_sleep(1)')
+  const running = cli(['prune', '--url', url, ...flags], stop ? { stop: stop.signal } : {})
+  while (!(await asleep())) await pause(20)
+  return db.sql.begin(async (sql) => {
+    const locking = sql`lock table session in access exclusive mode`.execute()
+    while (!(await waitingForLock())) await pause(20)
+    stop?.abort()
+    await locking
+    const ran = await running
+    await allHaveEnded()
+    return ran
+  })
+}
+
+test('a prune that is stopped does not count for long what is left: it says what it deleted, and leaves no statement', async () => {
+  for (const flags of [[], ['--json']]) {
+    const { code, out } = await pruneThenLocked(db.url, flags, new AbortController())
+    assert.equal(code, 130)
+    if (flags.length > 0) assert.deepEqual(JSON.parse(out), { deleted: 1000, remaining: null })
+    else assert.equal(out, 'Deleted 1,000 expired sessions.\n')
+  }
+})
+
+test('a prune that cannot count what is left says what it deleted, and then why it failed', async () => {
+  const url = `${db.url}?options=-c%20lock_timeout%3D1500`
+  for (const flags of [[], ['--json']]) {
+    const { code, out, err } = await pruneThenLocked(url, ['--limit', '1000', ...flags])
+    assert.equal(code, 1)
+    if (flags.length > 0) assert.deepEqual(JSON.parse(out), { deleted: 1000, remaining: null })
+    else assert.equal(out, 'Deleted 1,000 expired sessions.\n')
+    assert.match(err, /^connect-postgres-simple: .*55P03.*\n$/)
+  }
+})
+
+test('a prune that fails in the middle says how many it has deleted', async () => {
+  await expired('if (select count(*) from session) < 2500 then raise disk_full; end if')
+  const { code, out, err } = await cli(['prune', '--url', db.url, '--limit', '4000'])
+  assert.deepEqual([code, out], [1, ''])
+  assert.match(err, /^1,000 expired sessions were deleted before this error:\nconnect-postgres-simple: /)
+})
+
 test('no connection of a command is left', () => db.drop())
