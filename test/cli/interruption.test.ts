@@ -200,4 +200,38 @@ test('a prune that fails in the middle says how many it has deleted', async () =
   assert.match(err, /^1,000 expired sessions were deleted before this error:\nconnect-postgres-simple: /)
 })
 
+test('after Ctrl-C the doctor asks no host any more what it is', async () => {
+  const stop = new AbortController()
+  const { hostname, port: serverPort } = new URL(db.url)
+  let asked = ''
+  let release = () => {}
+  let closed: Promise<unknown> | undefined
+  // The answer to the greeting is held back until Ctrl-C has come.
+  const way = await port((socket) => {
+    const upstream = connect(Number(serverPort), hostname).on('error', () => {})
+    closed = new Promise((resolve) => socket.once('close', resolve))
+    upstream.pipe(socket).on('close', () => upstream.destroy())
+    socket.on('data', (chunk) => {
+      asked += chunk.toString('latin1')
+      if (chunk.includes('pg_is_in_recovery')) {
+        upstream.unpipe(socket)
+        release = () => upstream.pipe(socket)
+        stop.abort()
+      }
+      upstream.write(chunk)
+    })
+  })
+  try {
+    const url = db.url.replace(`:${serverPort}/`, `:${way.number}/`)
+    const { code } = await cli(['doctor', '--url', url], { stop: stop.signal })
+    assert.equal(code, 130)
+    release()
+    await closed
+    assert.match(asked, /pg_is_in_recovery/)
+    assert.doesNotMatch(asked, /pg_postmaster_start_time/)
+  } finally {
+    await way.close()
+  }
+})
+
 test('no connection of a command is left', () => db.drop())

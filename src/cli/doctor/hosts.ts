@@ -1,5 +1,5 @@
-// Asks every host of the address what it is. Promises to try each once, and that a standby is an answer and
-// not an error. Must not know what is asked of the primary afterwards.
+// Asks every host of the address what it is. Promises to try each once, that a standby is an answer and not an
+// error, and that nothing more is sent after Ctrl-C. Must not know what is asked of the primary afterwards.
 
 import { monotonicMs } from '../../clock.ts'
 import { lentOptions } from '../../connection/driver.ts'
@@ -24,10 +24,12 @@ interface Host {
 const IDENTITY = `
   select pg_catalog.pg_postmaster_start_time()::text || ' ' || pg_catalog.current_setting('port')`
 
-async function visit(options: DriverOptions, i: number): Promise<Host> {
+async function visit(options: DriverOptions, i: number, stop: AbortSignal | undefined): Promise<Host> {
   const [host, port] = [options.host.slice(i, i + 1), options.port.slice(i, i + 1)]
   const name = options['path'] || `${host[0]}:${port[0]}`
   const client = new OwnClient({ ...options, host, port }, () => {})
+  const giveUp = () => client.reset()
+  stop?.addEventListener('abort', giveUp)
   try {
     const until = monotonicMs() + CONTACT_MS
     const [row] = await client.query(IDENTITY, () => [], until, until)
@@ -36,6 +38,7 @@ async function visit(options: DriverOptions, i: number): Promise<Host> {
     const error = withoutData(failure, client.server)
     return codeOf(error) === READ_ONLY ? { name, isStandby: true } : { name, error }
   } finally {
+    stop?.removeEventListener('abort', giveUp)
     await client.end()
   }
 }
@@ -51,7 +54,7 @@ export async function askHosts(
   settings: Settings,
 ): Promise<{ findings: readonly Repairable[]; hasPrimary: boolean }> {
   const options = lentOptions(settings)
-  const hosts = await Promise.all(options.host.map((_, i) => visit(options, i)))
+  const hosts = await Promise.all(options.host.map((_, i) => visit(options, i, settings.stop)))
   const primaries = new Set(hosts.flatMap(({ primary }) => primary ?? []))
   const failed = hosts.filter(({ error }) => error)
   if (failed.length === hosts.length) throw failed[0]?.error
