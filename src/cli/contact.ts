@@ -56,7 +56,7 @@ export function settingsOf(values: FlagValues, stop?: AbortSignal, isAdmin = fal
     // Errors end a command, and are printed then.
     errorLog() {},
   })
-  return { ...settings, applicationName: APPLICATION, ...(stop && { stop }) }
+  return { ...settings, applicationName: APPLICATION, contactMs: CONTACT_MS, ...(stop && { stop }) }
 }
 
 // Each role its own: to cancel those of another one is refused.
@@ -81,7 +81,8 @@ export async function cancelStatements(values: FlagValues): Promise<StoreError |
 /** @returns how many statements */
 async function cancel(settings: Settings): Promise<number> {
   // Under another name, so as not to be cancelled by the other role's.
-  const pool = new Pool({ ...settings, applicationName: `${APPLICATION} cancel` }, new Counters())
+  const applicationName = `${APPLICATION} cancel`
+  const pool = new Pool({ ...settings, applicationName, contactMs: CANCEL_MS }, new Counters())
   try {
     const rows = await ask(pool, CANCEL, [APPLICATION], CANCEL_MS)
     return rows.length

@@ -28,8 +28,9 @@ export function lentOptions(settings: Settings): DriverOptions {
     )
   }
   // With several hosts, one that does not answer must leave time to try the others.
-  const connectTimeoutMs =
-    options.host.length > 1 ? settings.timeoutMs / (2 * options.host.length) : settings.timeoutMs
+  const { timeoutMs, contactMs = timeoutMs } = settings
+  const hosts = options.host.length
+  const connectTimeoutMs = hosts > 1 ? Math.min(timeoutMs / 2, contactMs) / hosts : timeoutMs
   return {
     ...options,
     max: 1,

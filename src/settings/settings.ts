@@ -35,6 +35,8 @@ export interface Settings {
   readonly applicationName?: string
   /** When it is aborted, connections end and nothing more is sent. No option: for the command line. */
   readonly stop?: AbortSignal
+  /** By when each of several hosts must have been asked, if that is sooner. No option: for the command line. */
+  readonly contactMs?: number | undefined
 }
 
 const ONE_DAY = 86_400

@@ -53,7 +53,8 @@ const inWords = ({ name, isStandby, error }: Host): string =>
 export async function askHosts(
   settings: Settings,
 ): Promise<{ findings: readonly Repairable[]; hasPrimary: boolean }> {
-  const options = lentOptions(settings)
+  // All are asked at the same time, so that none takes time from the others.
+  const options = lentOptions({ ...settings, contactMs: undefined })
   const hosts = await Promise.all(options.host.map((_, i) => visit(options, i, settings.stop)))
   const primaries = new Set(hosts.flatMap(({ primary }) => primary ?? []))
   const failed = hosts.filter(({ error }) => error)
