@@ -79,16 +79,24 @@ async function repair(findings: readonly Repairable[], values: FlagValues, scree
   for (const statement of statements) screen.remark(`  ${printable(statement)};`)
   const question = statements.length === 1 ? 'Run this statement?' : 'Run these statements?'
   if (!(await screen.confirm(question, values['yes'] === true))) return false
-  screen.caveat = 'An index whose building did not end is not valid; the same command finds it.'
+  let run = 0
+  const sayRun = (more = '') => {
+    const verb = run === 1 ? 'was' : 'were'
+    screen.caveat = `${run} of ${safe.length} ${safe.length === 1 ? 'repair' : 'repairs'} ${verb} run. ${more}`
+  }
   await withContact(settingsOf(values, screen.interruption, true), async ({ pool }) => {
-    for (const finding of safe) await repairOne(pool, finding, screen)
+    for (const finding of safe) {
+      sayRun('An index whose building did not end is not valid; the same command finds it.')
+      if (await repairOne(pool, finding, screen)) run++
+    }
     screen.endProgress()
   })
+  sayRun()
   return true
 }
 
-/** One that fails keeps no other from being repaired. It is found again afterwards. */
-async function repairOne(pool: Pool, { code, statements }: Repairable, screen: Screen): Promise<void> {
+/** One that fails keeps no other from being repaired. It is found again afterwards. @returns whether it was run */
+async function repairOne(pool: Pool, { code, statements }: Repairable, screen: Screen): Promise<boolean> {
   for (const statement of statements) {
     screen.progress(`Running: ${statement}`)
     try {
@@ -96,9 +104,11 @@ async function repairOne(pool: Pool, { code, statements }: Repairable, screen: S
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
       screen.endProgress()
-      return screen.remark(`The repair of ${code} failed: ${printable(error.message)}`)
+      screen.remark(`The repair of ${code} failed: ${printable(error.message)}`)
+      return false
     }
   }
+  return true
 }
 
 function show(findings: readonly Finding[], screen: Screen): void {

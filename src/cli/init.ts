@@ -24,12 +24,17 @@ export const init: Command = {
     const settings = await placed(values, screen)
     const { table: name } = names(settings.tableName, settings.schemaName)
     const created = await withContact(settings, async ({ table }, exists) => {
-      if (!exists) await table.createTable()
-      return !exists
+      if (exists) return false
+      screen.caveat = 'The table may have been created.'
+      await table.createTable()
+      return true
     })
+    const made = created ? 'The table was created. ' : ''
+    screen.caveat = made
     if (isIndexed) {
-      screen.caveat = 'An index whose building did not end is not valid; the same command builds it anew.'
+      screen.caveat = `${made}An index whose building did not end is not valid; the same command builds it anew.`
       await withSessions(settings, (sessions) => sessions.createUserIndex())
+      screen.caveat = `${made}It has the index on user ids.`
     }
     const grants = values['admin-url']
       ? await grantsForServices(values, screen.interruption).catch(() => [])

@@ -234,4 +234,83 @@ test('after Ctrl-C the doctor asks no host any more what it is', async () => {
   }
 })
 
+test('init says whether the table was created, or may have been', async () => {
+  await db.sql`drop table if exists session`
+  const stop = new AbortController()
+  const rollback = new Error('rollback')
+  await db.sql
+    .begin(async (sql) => {
+      await sql.unsafe(tableSql)
+      const running = cli(['init', '--url', db.url], { stop: stop.signal })
+      while (!(await waitingForLock())) await pause(20)
+      stop.abort()
+      const { code, out, err } = await running
+      assert.deepEqual([code, out, err], [130, '', 'Interrupted. The table may have been created.\n'])
+      throw rollback
+    })
+    .catch((error) => assert.equal(error, rollback))
+  await allHaveEnded()
+})
+
+test('init speaks of no index that did not end once the index on user ids is there', async () => {
+  await db.sql`drop table if exists session`
+  const stop = new AbortController()
+  await db.sql.begin(async (sql) => {
+    // Of the commands that run here only the questions for the rights look at it.
+    await sql`lock table pg_catalog.pg_policy in access exclusive mode`
+    const args = ['init', '--user-index', '--url', db.url, '--admin-url', db.url]
+    const running = cli(args, { stop: stop.signal })
+    while (!(await waitingForLock())) await pause(20)
+    stop.abort()
+    const { code, err } = await running
+    assert.deepEqual(
+      [code, err],
+      [130, 'Interrupted. The table was created. It has the index on user ids.\n'],
+    )
+  })
+  assert.equal((await db.sql`select from pg_indexes where tablename = 'session'`).length, 3)
+  await allHaveEnded()
+})
+
+test('doctor --fix says how many of the repairs were run', async () => {
+  await table()
+  await db.sql`drop index "IDX_session_expire"`
+  await db.sql`alter table session drop constraint session_pkey`
+  const indexes = async () => (await db.sql`select from pg_indexes where tablename = 'session'`).length
+  const waiting = async () =>
+    Number(
+      (await db.sql`select count(*) from pg_locks where relation = 'session'::regclass and not granted`)[0]?.[
+        'count'
+      ],
+    )
+  const stop = new AbortController()
+  // One after the other: this lock, the first repair, the second lock, the second repair.
+  const lock = (then: () => Promise<void>) =>
+    db.sql.begin(async (sql) => {
+      await sql`lock table session in share update exclusive mode`
+      await then()
+    })
+  let running: Promise<Ran> | undefined
+  let second: Promise<unknown> | undefined
+  await lock(async () => {
+    running = cli(['doctor', '--fix', '--yes', '--url', db.url], { stop: stop.signal })
+    while ((await waiting()) < 1) await pause(20)
+    second = lock(async () => {
+      while ((await waiting()) < 1) await pause(20)
+      stop.abort()
+      await running
+    })
+    while ((await waiting()) < 2) await pause(20)
+  })
+  await second
+  const { code, err } = (await running) as Ran
+  assert.equal(code, 130)
+  assert.match(
+    err,
+    /^Interrupted\. 1 of 2 repairs was run\. An index whose building did not end is not valid; .*\n$/m,
+  )
+  await allHaveEnded()
+  assert.equal(await indexes(), 1)
+})
+
 test('no connection of a command is left', () => db.drop())
