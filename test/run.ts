@@ -40,6 +40,8 @@ const rooms: Record<string, Room> = {
 const long: Record<string, number> = {
   'cli/doctor': 30,
   'cli/doctor-around': 20,
+  'cli/hosts': 15,
+  'cli/interruption': 17,
   'store/unguarded': 30,
   'store/races': 20,
   'store/exit': 18,
