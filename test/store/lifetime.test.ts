@@ -33,8 +33,9 @@ async function putOld(sid: string, ago: number, inSeconds = 86_400, data: object
   await putRow(db.sql, sid, { ...data, [CREATED]: seconds() - ago }, inSeconds)
 }
 
+/** What is confused with it is much further away, and a slow machine takes some seconds. */
 const near = (actual: number, expected: number, what?: string) =>
-  assert.ok(Math.abs(actual - expected) <= 2, `${what ?? ''}: ${actual} instead of about ${expected}`)
+  assert.ok(Math.abs(actual - expected) <= 8, `${what ?? ''}: ${actual} instead of about ${expected}`)
 
 test('the creation stands in the text of the row, last, and the app does not see it', () =>
   withStore(at, async (store) => {
@@ -516,16 +517,20 @@ for (const onConflict of ['overwrite', 'merge', 'error'] as const) {
           (store) => store.touch('busy', sessionOf({}, 86_400)),
         ]
         await acts[0]?.(one)
+        let isBound = false
         for (let round = 0; round < 40; round++) {
-          const results = await Promise.allSettled(
-            Array.from({ length: 5 }, () => any(acts)(any([one, other]))),
-          )
+          const chosen = Array.from({ length: 5 }, () => any(acts))
+          // Reads alone leave the row as it was.
+          isBound ||= chosen.some((act) => act !== acts[0])
+          const results = await Promise.allSettled(chosen.map((act) => act(any([one, other]))))
           for (const result of results) {
             if (result.status === 'rejected') assert.equal(result.reason.code, 'STORE_CONFLICT')
           }
           const stored = await row(db.sql, 'busy')
           assert.equal(stored[CREATED], created)
-          assert.ok(stored.inSeconds <= 2600)
+          const numbers = chosen.map((act) => acts.indexOf(act)).join(' ')
+          if (isBound)
+            assert.ok(stored.inSeconds <= 2600, `${stored.inSeconds} in round ${round}: ${numbers}`)
         }
       }),
     )

@@ -17,8 +17,9 @@ const keptFor = (cookie: string) => {
   const expires = /Expires=([^;]+)/.exec(cookie)?.[1]
   return expires ? (Date.parse(expires) - Date.now()) / 1000 : 0
 }
+/** What is confused with it is a minute away, and a slow machine takes some seconds. */
 const near = (actual: number, expected: number, what = '') =>
-  assert.ok(Math.abs(actual - expected) <= 3, `${what} ${actual} instead of about ${expected}`)
+  assert.ok(Math.abs(actual - expected) <= 20, `${what} ${actual} instead of about ${expected}`)
 
 /** Moves the wall clock of this process forward while `use` runs. */
 async function later<T>(seconds: number, use: () => Promise<T>): Promise<T> {

@@ -6,7 +6,8 @@ import { incumbent } from '../support/incumbent.ts'
 import { Store } from '../support/store.ts'
 
 const { url, saver } = JSON.parse(process.argv[2] as string)
-const ours = new Store({ conString: url, pruneSessionInterval: false })
+// A machine that stands still for some seconds must not end an operation.
+const ours = new Store({ conString: url, pruneSessionInterval: false, timeout: 60 })
 const theirs = incumbent(url)
 const store = saver === 'theirs' ? theirs : ours
 const loaded = new Map<string, SessionData>()
