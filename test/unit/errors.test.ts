@@ -60,6 +60,8 @@ test('an error for the time that is over names what the last attempt failed with
     timedOut(new StoreError('57P03', 'the server is starting')).message,
     "PostgreSQL did not answer within the store's `timeout`; the last attempt failed with 57P03: the server is starting",
   )
+  const late = timedOut()
+  assert.equal(timedOut(late), late, 'that it was given up as well says no more')
 })
 
 test('a server is named by its socket, or by host and port, and with its database', () => {
