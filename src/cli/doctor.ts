@@ -8,6 +8,7 @@ import type { Command, ExitCode, FlagValues } from './command.ts'
 import { settingsOf, withContact } from './contact.ts'
 import type { Finding, Repairable, Severity } from './doctor/check.ts'
 import { examine, type Wanted } from './doctor/examine.ts'
+import { isStillInvalid } from './doctor/invalid-indexes.ts'
 import { userIndexProbe } from './doctor/user-index.ts'
 import { printable, type Screen, type Style, wrapped } from './screen.ts'
 import { UsageError, wholeNumber } from './usage.ts'
@@ -70,7 +71,7 @@ const plain = ({ code, severity, expected, found, meaning, fix }: Finding): Find
 
 /** @returns whether anything was run */
 async function repair(findings: readonly Repairable[], values: FlagValues, screen: Screen): Promise<boolean> {
-  const safe = findings.filter(({ isSafe }) => isSafe)
+  const safe = findings.filter(({ isSafe, statements }) => isSafe && statements.length > 0)
   const statements = safe.flatMap((finding) => finding.statements)
   if (statements.length === 0) {
     screen.remark('There is nothing that can be repaired without a decision of yours.')
@@ -96,17 +97,26 @@ async function repair(findings: readonly Repairable[], values: FlagValues, scree
 }
 
 /** One that fails keeps no other from being repaired. It is found again afterwards. @returns whether it was run */
-async function repairOne(pool: Pool, { code, statements }: Repairable, screen: Screen): Promise<boolean> {
-  for (const statement of statements) {
-    screen.progress(`Running: ${statement}`)
-    try {
+async function repairOne(
+  pool: Pool,
+  { code, statements, index }: Repairable,
+  screen: Screen,
+): Promise<boolean> {
+  const leave = (text: string) => {
+    screen.endProgress()
+    screen.remark(printable(text))
+    return false
+  }
+  try {
+    if (index && !(await isStillInvalid(pool, index)))
+      return leave(`${index.name} is left as it is: it is no longer invalid, or somebody works on the table.`)
+    for (const statement of statements) {
+      screen.progress(`Running: ${statement}`)
       await ask(pool, statement, [], REPAIR_MS)
-    } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-      screen.endProgress()
-      screen.remark(`The repair of ${code} failed: ${printable(error.message)}`)
-      return false
     }
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    return leave(`The repair of ${code} failed: ${error.message}`)
   }
   return true
 }

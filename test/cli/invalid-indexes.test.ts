@@ -147,6 +147,31 @@ test('--fix drops what builds have left, and nothing else', async () => {
   assert.deepEqual(await indexes(), ['IDX_session_expire', USER.name, 'session_pkey'])
 })
 
+test('an index that somebody has built since the doctor looked is not dropped', async () => {
+  await table(
+    'drop index "IDX_session_expire"',
+    'create index other on session (lower(sid))',
+    invalidate('other'),
+  )
+  const holder = await db.sql.reserve()
+  try {
+    await holder`begin`
+    await holder`insert into session values ('held', '{"cookie":{}}', now() + interval '1 day')`
+    // The repair before that of the other one waits for the holder.
+    const fixing = doctor('--fix', '--yes')
+    while (!(await indexes()).includes('session_expire_idx (invalid)'))
+      await new Promise((resume) => setTimeout(resume, 10))
+    await db.sql`update pg_index set indisvalid = true where indexrelid = 'other'::regclass`
+    await holder`rollback`
+    const { err } = await fixing
+    assert.match(err, /other is left as it is/)
+  } finally {
+    await holder`rollback`
+    holder.release()
+  }
+  assert.deepEqual(await indexes(), ['other', 'session_expire_idx', 'session_pkey'])
+})
+
 test('of several invalid indexes on the expiry one is built anew, and the others are dropped', async () => {
   await table(
     'create index session_expire_idx on session (expire)',

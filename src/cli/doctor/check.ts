@@ -64,15 +64,21 @@ export interface Check {
   readonly fix: (row: Columns, subject: Subject) => readonly string[]
   /** Whether the repair blocks nobody and loses nothing, so that `--fix` runs it. */
   readonly isSafe?: (subject: Subject) => boolean
-  /** The name of the index that is reported, if it is one. */
+  /** The name of the invalid index that is reported, if it is one. */
   readonly index?: (row: Columns) => string
 }
 
-/** A finding with its statements one by one, and the name of the index that it reports. */
+/** An index of the table, which is in the table's schema. The names are not quoted. */
+export interface Index {
+  readonly schema: string
+  readonly name: string
+}
+
+/** A finding with its statements one by one, and the invalid index that it reports. */
 export interface Repairable extends Finding {
   readonly statements: readonly string[]
   readonly isSafe: boolean
-  readonly index?: string
+  readonly index?: Index
 }
 
 /**
@@ -101,7 +107,7 @@ export function findingOf(check: Check, row: Columns, subject: Subject): Repaira
     fix: fixOf(statements),
     statements,
     isSafe: check.isSafe?.(subject) === true,
-    ...(check.index && { index: check.index(row) }),
+    ...(check.index && { index: { schema: subject.schema, name: check.index(row) } }),
   }
 }
 

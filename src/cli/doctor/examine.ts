@@ -78,8 +78,8 @@ async function askAll(visit: Visit, more: readonly Probe[]): Promise<Repairable[
   const findings: Repairable[] = []
   // Two repairs of one index would undo each other, so it belongs to the finding that comes first.
   const add = (found: readonly Repairable[]) => {
-    const isReported = (name: string) => findings.some(({ index }) => index === name)
-    findings.push(...found.filter(({ index }) => index === undefined || !isReported(index)))
+    const isReported = (name: string) => findings.some(({ index }) => index?.name === name)
+    findings.push(...found.filter(({ index }) => !index || !isReported(index.name)))
   }
   const askEach = async (checks: readonly Check[]) => {
     for (const check of checks) add(await run(check, visit))

@@ -2,9 +2,19 @@
 // repair of an index that somebody may be building: a drop ends the build by a deadlock, or waits for it and
 // drops what was built (seen on 18.4). Must not know how indexes are made.
 
+import type { Pool } from '../../connection/pool.ts'
 import type { Columns } from '../../connection/query.ts'
-import { type Check, concurrently, nothing, type Question, question, type Subject } from './check.ts'
+import {
+  type Check,
+  concurrently,
+  type Index,
+  nothing,
+  type Question,
+  question,
+  type Subject,
+} from './check.ts'
 import { indexesOn, isSafe, onExpire, uniqueSid } from './indexes.ts'
+import { ask } from './probe.ts'
 
 /** The locks that a drop waits for. Builds take one of them, and so does vacuum. */
 const LOCKS = `(
@@ -25,6 +35,22 @@ const isRequired = (index: string) => `(
     exists (select from pg_catalog.pg_constraint k where k.conindid = ${index})
     or exists (select from pg_catalog.pg_inherits h where h.inhrelid = ${index})
   )`
+
+/** Of an index by its schema and name, one row if it is invalid and nobody may be building it. */
+const STILL_INVALID = `
+  select c.relname::text
+  from pg_catalog.pg_index i
+  join pg_catalog.pg_class c on c.oid = i.indexrelid
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = $1::text and c.relname = $2::text and not i.indisvalid and not ${isBusy('i.indrelid')}`
+
+/**
+ * Asks right before a repair: since the index was reported, which can be long ago, somebody may have built it,
+ * or have begun to.
+ */
+export async function isStillInvalid(pool: Pool, { schema, name }: Index): Promise<boolean> {
+  return (await ask(pool, STILL_INVALID, [schema, name])).length > 0
+}
 
 /** An invalid index that fulfils the condition, if there is no valid one. */
 const onlyInvalid = (condition: string, column: string): Question =>

@@ -37,19 +37,21 @@ export const userIndexProbe: Probe = {
     const common = {
       severity: 'warning',
       expected: `an index on user ids at ${path}: ${index.name}`,
-      index: index.name,
     } as const
     const found = (code: string, text: string, meaning: string, fix: readonly string[]): Repairable => {
       return repairable({ code, ...common, found: text, meaning }, fix, concurrently(subject) !== '')
     }
+    const reported = { schema: subject.schema, name: index.name }
     if (state === 'invalid' && isBusy === 'true') {
       // To build it anew would end that build by a deadlock, or do the same again after it.
       const text = 'it is invalid, and somebody works on the table, as a build or a vacuum does'
-      return [found('user-index-invalid', text, SEARCH, [])]
+      return [{ ...found('user-index-invalid', text, SEARCH, []), index: reported }]
     }
     if (state === 'invalid') {
       const meaning = `Its building did not end. ${SEARCH} Every save keeps it up for nothing.`
-      return [found('user-index-invalid', 'it is invalid', meaning, [index.rebuild])]
+      // Of a partitioned table it would build the indexes of the partitions, and leave this one invalid.
+      const fix = concurrently(subject) ? [index.rebuild] : []
+      return [{ ...found('user-index-invalid', 'it is invalid', meaning, fix), index: reported }]
     }
     const [[others] = []] = await ask(pool, OTHERS.text, [subject.facts.oid])
     if (!others) return [found('user-index-missing', 'none', SEARCH, [create])]
