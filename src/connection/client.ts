@@ -11,6 +11,8 @@ export interface Client {
   readonly server: Server | undefined
   /** Whether it is logged in, and nothing says that the connection was lost. */
   readonly isOpen: boolean
+  /** Whether the next statement is sent on it without a login before. */
+  readonly isReady: boolean
   /** Whether no host has let it log in since its last successful login. */
   readonly isShutOut: boolean
   /**

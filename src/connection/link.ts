@@ -22,6 +22,7 @@ const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4])
 
 export class Link {
   readonly #options: DriverOptions
+  readonly #onOpen: () => void
   readonly #sql: Sql
   #socket: Socket | undefined
   /** Why the connection ended; undefined until then. */
@@ -32,9 +33,13 @@ export class Link {
   #aheadMs: number | undefined
   #loginTimer: NodeJS.Timeout | undefined
 
-  /** @param options with one host */
-  constructor(options: DriverOptions) {
+  /**
+   * @param options with one host
+   * @param onOpen is called when it has logged in
+   */
+  constructor(options: DriverOptions, onOpen: () => void) {
     this.#options = options
+    this.#onOpen = onOpen
     this.#sql = startedByRealTimers(
       postgres({
         ...options,
@@ -82,6 +87,7 @@ export class Link {
       } finally {
         stopTimer(this.#loginTimer)
       }
+      this.#onOpen()
     }
     const values = parameters(timeLeft(effectUntil, this.#aheadMs))
     return execute(this.#sql, text, values, until).catch((error) => {

@@ -11,7 +11,7 @@ import { type Columns, isStatementError, type Parameters } from './query.ts'
 
 export class OwnClient implements Client {
   readonly #options: DriverOptions
-  readonly #onOpen: () => void
+  readonly #onOpen: (server: Server) => void
   #link: Link | undefined
   /** Which of the hosts is tried next. */
   #host = 0
@@ -23,7 +23,7 @@ export class OwnClient implements Client {
   #idle: NodeJS.Timeout | undefined
 
   /** @param onOpen is called when it has logged in, each time */
-  constructor(options: DriverOptions, onOpen: () => void) {
+  constructor(options: DriverOptions, onOpen: (server: Server) => void) {
     this.#options = options
     this.#onOpen = onOpen
   }
@@ -40,19 +40,20 @@ export class OwnClient implements Client {
     return this.#link?.wasOpen === true && !this.#link.isOver
   }
 
+  get isReady(): boolean {
+    return this.isOpen && !this.#isStale && Date.now() <= this.#retireAt
+  }
+
   get isShutOut(): boolean {
     return this.#refusals >= this.#options.host.length
   }
 
   async query(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Columns[]> {
     stopTimer(this.#idle)
-    // After this long without use, the server or a router in between may have dropped the connection
-    // silently.
-    if (this.#link?.isOver || Date.now() - this.#usedAt > this.#idleMs) this.reset()
+    if (this.#link?.isOver || this.#isStale) this.reset()
     if (Date.now() > this.#retireAt) await this.end()
     this.#link ??= this.#openLink()
     const link = this.#link
-    const { wasOpen } = link
     try {
       return await link.query(text, parameters, until, effectUntil)
     } catch (error) {
@@ -68,8 +69,6 @@ export class OwnClient implements Client {
       }
       throw error
     } finally {
-      if (link.wasOpen) this.#refusals = 0
-      if (link.wasOpen && !wasOpen) this.#onOpen()
       this.#usedAt = Date.now()
       this.#idle = startTimer(() => void this.end(), this.#idleMs).unref()
     }
@@ -87,6 +86,13 @@ export class OwnClient implements Client {
     await link?.end()
   }
 
+  /**
+   * After this long without use, the server or a router in between may have dropped the connection silently.
+   */
+  get #isStale(): boolean {
+    return Date.now() - this.#usedAt > this.#idleMs
+  }
+
   get #idleMs(): number {
     return (this.#options['idle_timeout'] || 60) * 1000
   }
@@ -98,6 +104,10 @@ export class OwnClient implements Client {
     this.#retireAt = seconds ? Date.now() + seconds * 1000 : Number.POSITIVE_INFINITY
     const i = this.#host
     // With several hosts the driver (3.4.9) loses the error when none of them answers.
-    return new Link({ ...this.#options, host: host.slice(i, i + 1), port: port.slice(i, i + 1) })
+    const one = { ...this.#options, host: host.slice(i, i + 1), port: port.slice(i, i + 1) }
+    return new Link(one, () => {
+      this.#refusals = 0
+      this.#onOpen(this.server)
+    })
   }
 }

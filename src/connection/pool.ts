@@ -45,6 +45,8 @@ export interface Request {
   readonly effectUntil?: number | undefined
   /** Whether the caller can do with less at a time. */
   readonly isSplittable?: boolean | undefined
+  /** Whether it is not to be tried again, as it does not set absolute values. */
+  readonly isOnce?: boolean | undefined
 }
 
 /** How many connections there can be, how many are open, and how many have a statement under way. */
@@ -67,12 +69,17 @@ export class Pool {
   readonly #counters: Counters
   /** Why the last attempt to reach a server failed, once that was reported; undefined while one answers. */
   #away: StoreError | undefined
+  /** When a server could be reached again for the last time. */
+  #backAt = Number.NEGATIVE_INFINITY
 
   /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
   constructor(settings: Settings, counters: Counters) {
     this.#log = settings.errorLog
     this.#counters = counters
-    this.#clients = createClients(settings, counters)
+    this.#clients = createClients(settings, (server, isOwn) => {
+      if (isOwn) counters.connectionsOpened++
+      this.#reached(server)
+    })
     this.#idle = [...this.#clients]
     const { stop } = settings
     this.#closed = stop?.aborted ?? false
@@ -89,7 +96,7 @@ export class Pool {
   }
 
   async #query(request: Request): Promise<Columns[]> {
-    const { until, effectUntil = until, isSplittable } = request
+    const { until, effectUntil = until, isSplittable, isOnce } = request
     let raised = 0
     let last: StoreError | undefined
     for (let number = 1; ; number++) {
@@ -104,7 +111,7 @@ export class Pool {
       const isLate = error.code === STATEMENT_LATE && monotonicMs() >= effectUntil
       if (isLate) throw last && monotonicMs() >= until ? timedOut(last) : error
       last = error
-      if (!retryable || this.#closed) throw error
+      if (!retryable || isOnce || this.#closed) throw error
       // A function of the user's, such as a trigger, can raise any code for the data of one member.
       if (error.isFromFunction && isSplittable) throw error
       // The first pause is short, for one connection that was lost. Later ones grow, for a server that is
@@ -125,14 +132,11 @@ export class Pool {
       // The next statement of a prune that was under way would open a connection that nobody closes.
       if (this.#closed) throw closed()
       if (monotonicMs() >= request.until) throw timedOut()
-      const rows = await this.#send(request, number, client)
-      this.#reached(server)
-      return { rows }
+      return { rows: await this.#send(request, number, client) }
     } catch (failure) {
       const error = withoutData(failure, server)
-      // An error can be an answer as well.
-      if (client.isOpen) this.#reached(server)
-      else if (client.isShutOut && !this.#isConnected) this.#shutOut(error)
+      // A store that closes has no connection either.
+      if (client.isShutOut && !this.#isConnected && !this.#closed) this.#shutOut(error)
       return { error, retryable: isRetryable(error) }
     } finally {
       const next = this.#waiting.shift()
@@ -165,15 +169,28 @@ export class Pool {
     return { max: this.#clients.length, open, busy: this.#clients.length - this.#idle.length }
   }
 
-  /** One that is free in the server too, if there is one. */
+  /** Whether a statement would be sent at once, without a login before. */
+  get isReady(): boolean {
+    return this.#idle[this.#nextIdle]?.isReady === true
+  }
+
   #takeIdle(): Client | undefined {
+    return this.#idle.splice(this.#nextIdle, 1)[0]
+  }
+
+  /** The index of one that needs no login, or else of one that is free in the server too, if there is one. */
+  get #nextIdle(): number {
+    const ready = this.#idle.findLastIndex(({ isReady }) => isReady)
+    if (ready !== -1) return ready
     const free = this.#idle.findLastIndex(({ isBusy }) => !isBusy)
-    return free === -1 ? this.#idle.pop() : this.#idle.splice(free, 1)[0]
+    return free === -1 ? this.#idle.length - 1 : free
   }
 
   #reached(server: Server | undefined): void {
-    if (this.#away) this.#log(`PostgreSQL can be reached again${serverInWords(server)}`, undefined)
+    if (!this.#away) return
     this.#away = undefined
+    this.#backAt = monotonicMs()
+    this.#log(`PostgreSQL can be reached again${serverInWords(server)}`, undefined)
   }
 
   #shutOut(reason: StoreError): void {
@@ -186,20 +203,18 @@ export class Pool {
     return this.#clients.some(({ isOpen }) => isOpen)
   }
 
-  /** Whether no server can be reached, and `errorLog` was told so. */
-  get isAway(): boolean {
-    // Who has logged in may still wait for the first answer.
-    return this.#away !== undefined && !this.#isConnected
+  /**
+   * Whether something failed as no server could be reached, which `errorLog` was told of.
+   * @param began in ms of the monotonic clock
+   */
+  isOfOutage(code: string, began: number): boolean {
+    // It can be late for an outage that has just ended.
+    return this.#away !== undefined || (code === 'STORE_TIMEOUT' && this.#backAt >= began)
   }
 
   /** The error for a caller whose statement was never sent, with the last reason why a server was away. */
   timedOut(): StoreError {
-    return this.#away ? timedOut(this.#away) : this.late()
-  }
-
-  /** The same without a reason. */
-  late(): StoreError {
-    return withoutData(timedOut(), this.#clients[0]?.server)
+    return this.#away ? timedOut(this.#away) : withoutData(timedOut(), this.#clients[0]?.server)
   }
 
   /** Drops all connections of the store's own, after one of them gave rows that were not asked for. */
@@ -220,12 +235,16 @@ function isRetryable({ code, severity }: StoreError): boolean {
   return OF_THE_CONNECTION.has(code) || isTransient(code) || isOfPooler
 }
 
-function createClients(settings: Settings, counters: Counters): Client[] {
+/** @param onOpen gets whether the connection is the store's own */
+function createClients(
+  settings: Settings,
+  onOpen: (server: Server | undefined, isOwn: boolean) => void,
+): Client[] {
   const { postgres: sql, isolate, max } = settings
   if (sql && !isolate) {
     checkShareable(sql)
-    return Array.from({ length: max }, () => sharedClient(sql))
+    return Array.from({ length: max }, () => sharedClient(sql, (server) => onOpen(server, false)))
   }
   const options = lentOptions(settings)
-  return Array.from({ length: max }, () => new OwnClient(options, () => counters.connectionsOpened++))
+  return Array.from({ length: max }, () => new OwnClient(options, (server) => onOpen(server, true)))
 }

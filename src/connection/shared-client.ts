@@ -2,12 +2,16 @@
 // ends by its deadline, and that the instance is never closed. Must not know the statements.
 
 import type { Sql } from 'postgres'
+import { closed, type Server } from '../errors.ts'
 import type { Client } from './client.ts'
 import type { DriverOptions } from './instance.ts'
 import { execute, greet, isStatementError, timeLeft, within } from './query.ts'
 
-/** @param sql passed `checkShareable` */
-export function sharedClient(sql: Sql<any>): Client {
+/**
+ * @param sql passed `checkShareable`
+ * @param onOpen is called when a server has answered for the first time, and after it was in doubt
+ */
+export function sharedClient(sql: Sql<any>, onOpen: (server: Server | undefined) => void): Client {
   /** How far the server's clock is ahead of ours; undefined until the server was greeted. */
   let aheadMs: number | undefined
   let isShutOut = false
@@ -17,14 +21,19 @@ export function sharedClient(sql: Sql<any>): Client {
    */
   let lastEnded: Promise<unknown> = Promise.resolve()
   let isBusy = false
+  let isEnded = false
   const { path, host, port, database } = (sql.options ?? {}) as unknown as Partial<DriverOptions>
+  const server = host && { path, host: host.join(), port: port?.[0] as number, database }
   return {
-    server: host && { path, host: host.join(), port: port?.[0] as number, database },
+    server,
     get isBusy() {
       return isBusy
     },
     get isOpen() {
       return aheadMs !== undefined
+    },
+    get isReady() {
+      return aheadMs !== undefined && !isBusy
     },
     get isShutOut() {
       return isShutOut
@@ -32,15 +41,22 @@ export function sharedClient(sql: Sql<any>): Client {
     async query(text, parameters, until, effectUntil) {
       // Otherwise a server that answers nothing would fill the connections of the app, one after the other.
       await within(until, lastEnded)
+      if (isEnded) throw closed()
       isShutOut = aheadMs === undefined
       const remember = (ended: Promise<unknown>) => {
         isBusy = true
-        lastEnded = ended.finally(() => {
-          isBusy = false
+        const thisEnded = ended.finally(() => {
+          // The next statement can be under way before that of the greeting counts as ended.
+          if (lastEnded === thisEnded) isBusy = false
         })
+        lastEnded = thisEnded
       }
-      aheadMs ??= await greet(sql, until, remember)
-      isShutOut = false
+      if (aheadMs === undefined) {
+        aheadMs = await greet(sql, until, remember)
+        if (isEnded) throw closed()
+        isShutOut = false
+        onOpen(server)
+      }
       try {
         return await execute(sql, text, parameters(timeLeft(effectUntil, aheadMs)), until, remember)
       } catch (error) {
@@ -51,6 +67,8 @@ export function sharedClient(sql: Sql<any>): Client {
       }
     },
     reset() {},
-    async end() {},
+    async end() {
+      isEnded = true
+    },
   }
 }

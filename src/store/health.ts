@@ -40,6 +40,8 @@ interface Checked {
   readonly table: Table
   waiting(): number
   connections(): Connections
+  /** Whether a statement would be sent at once, without a login before. */
+  isReady(): boolean
   /** The error where no answer came in time, with the reason, if one is known. */
   timedOut(): StoreError
 }
@@ -52,7 +54,7 @@ interface Answer {
 
 export class HealthCheck {
   readonly #checked: Checked
-  /** The question that opens a connection, while it is under way. */
+  /** The question that waits for a connection or for a login, while it is under way. */
   #opening: Promise<Answer> | undefined
 
   constructor(checked: Checked) {
@@ -83,8 +85,8 @@ export class HealthCheck {
   }
 
   #answer(began: number): Promise<Answer> {
-    const { table, connections } = this.#checked
-    if (connections().open > 0) return this.#query(began + PATIENCE_MS)
+    const { table, isReady } = this.#checked
+    if (isReady()) return this.#query(began + PATIENCE_MS)
     // A login can take longer than a probe waits. If each probe ended it, a store that is asked nothing else
     // would never be ready.
     this.#opening ??= this.#query(table.deadline()).finally(() => {

@@ -4,6 +4,7 @@
 
 import type { SessionData } from 'express-session'
 import { Pool } from '../connection/pool.ts'
+import { codeOf } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { deletes } from '../pruning/deletes.ts'
 import { Pruner } from '../pruning/pruner.ts'
@@ -50,13 +51,13 @@ export class Sessions {
     this.#events = events
     this.#pool = new Pool(settings, this.counters)
     this.#table = new Table(settings, this.#pool)
-    // Failed prunes are not reported while no server can be reached: the pool has reported that already.
-    const errorLog: Settings['errorLog'] = (...failure) => this.#pool.isAway || settings.errorLog(...failure)
     const onPruned = (count: number) => {
       this.counters.pruned += count
     }
     const witness = { isPresent: () => events.hasListener('expire'), tell: expiredTeller(settings, events) }
-    this.#pruner = new Pruner({ ...settings, errorLog, onPruned }, deletes(this.#table, witness))
+    // The pool has reported that no server can be reached.
+    const isKnown = (error: unknown, began: number) => this.#pool.isOfOutage(codeOf(error), began)
+    this.#pruner = new Pruner({ ...settings, onPruned, isKnown }, deletes(this.#table, witness))
     this.#calls = new Calls(() => this.#pruner.start())
     const loaded = new LoadedSessions()
     this.#reader = new Reader(settings, loaded)
@@ -80,8 +81,8 @@ export class Sessions {
       table: this.#table,
       waiting: () => this.#queue.waiting,
       connections: () => this.#pool.connections,
-      // A server that has let the store in meanwhile is late for another reason than it was away for.
-      timedOut: () => (this.#pool.isAway ? this.#pool.timedOut() : this.#pool.late()),
+      isReady: () => this.#pool.isReady,
+      timedOut: () => this.#pool.timedOut(),
     })
   }
 

@@ -7,6 +7,7 @@ import type { SessionData } from 'express-session'
 import postgres from 'postgres'
 import { monotonicMs, realTimers } from '../../src/clock.ts'
 import { Pool } from '../../src/connection/pool.ts'
+import type { PostgresStore } from '../../src/index.ts'
 import { parseOptions } from '../../src/settings/settings.ts'
 import { Counters } from '../../src/tracing/counters.ts'
 import { fake } from '../faults/fake.ts'
@@ -23,6 +24,65 @@ const test = promises('attempts')
 
 const retries = (store: { stats(): { retries: number } }) => store.stats().retries
 const someTime = (ms: number) => new Promise((resume) => setTimeout(resume, ms))
+
+/** Leads the first connection to the server. What becomes of the others is the test's. */
+async function firstAlone(
+  onOther: (socket: Socket) => void,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const { hostname, port: serverPort } = new URL(db.url)
+  let isFirst = true
+  const way = await port((socket) => {
+    if (!isFirst) return onOther(socket)
+    isFirst = false
+    const upstream = connect(Number(serverPort), hostname).on('error', () => {})
+    socket.pipe(upstream).pipe(socket)
+    socket.on('close', () => upstream.destroy())
+  })
+  return { url: db.url.replace(`:${serverPort}/`, `:${way.number}/`), close: way.close }
+}
+
+/** While a read holds the first connection, a health check begins to open another. */
+async function healthBesideRead(store: PostgresStore): Promise<void> {
+  let read: Promise<unknown> | undefined
+  await db.sql.begin(async (holder) => {
+    await holder`lock table session`
+    read = store.get('a')
+    while (store.stats().connections.open === 0) await someTime(5)
+    assert.equal((await store.health()).ok, false)
+  })
+  assert.equal(await read, null)
+}
+
+test('a statement whose login failed is sent on a connection that has become free, not after another login', async () => {
+  const others: Socket[] = []
+  const way = await firstAlone((socket) => void others.push(socket))
+  const options = { conString: way.url, max: 2, timeout: 60, pruneSessionInterval: false } as const
+  await withStore({ ...options, errorLog() {} }, async (store) => {
+    await healthBesideRead(store)
+    const before = retries(store)
+    others[0]?.destroy()
+    while (retries(store) === before) await someTime(5)
+    // The next attempt comes after a quarter of a second at most.
+    await someTime(500)
+    assert.deepEqual(store.stats().connections, { max: 2, open: 1, busy: 0 })
+  })
+  assert.equal(others.length, 1)
+  await way.close()
+})
+
+test('a store that is closed in the middle of a login does not say that the server is away', async () => {
+  let others = 0
+  // The first attempt is refused, and the second hears nothing.
+  const way = await firstAlone((socket) => {
+    if (++others === 1) socket.destroy()
+  })
+  const logged: string[] = []
+  const options = { conString: way.url, max: 2, timeout: 60, pruneSessionInterval: false } as const
+  await withStore({ ...options, errorLog: (text) => void logged.push(text) }, healthBesideRead)
+  await someTime(100)
+  assert.deepEqual(logged, [])
+  await way.close()
+})
 
 test('what comes of the way or the state of the server is tried again, and what concerns the statement is not', async () => {
   const server = await fake()

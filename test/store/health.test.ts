@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SessionData } from 'express-session'
+import postgres from 'postgres'
 import { proxy } from '../faults/proxy.ts'
 import { database, tableSql } from '../support/database.ts'
 import { failure } from '../support/failure.ts'
@@ -137,9 +138,56 @@ test('a login that takes longer than a probe waits is let end, however many prob
       assert.deepEqual([ok, code, connections.open, connections.busy], [false, 'STORE_TIMEOUT', 0, 1])
     }
     between.become('pass')
-    while (!(await store.health()).ok);
+    while (store.stats().connections.open < 1) await pause(5)
     assert.equal(between.accepted, 1)
+    while (!(await store.health()).ok);
   } finally {
+    await store.close()
+    await between.close()
+  }
+})
+
+test('a login that takes longer than a probe waits is let end also beside connections that are busy', async () => {
+  const between = await proxy(db.url)
+  const store = new Store({ conString: between.url, timeout: 60, max: 2, pruneSessionInterval: false })
+  try {
+    await db.sql.begin(async (holder) => {
+      await holder`lock table session`
+      const get = store.get('sid')
+      while (store.stats().connections.open === 0) await pause(5)
+      between.become('hole')
+      for (let i = 0; i < 2; i++) {
+        const { ok, connections } = await within(20, () => store.health())
+        assert.deepEqual([ok, connections], [false, { max: 2, open: 1, busy: 2 }])
+      }
+      between.become('pass')
+      while (store.stats().connections.open < 2) await pause(5)
+      assert.equal(between.accepted, 2)
+      while (!(await store.health()).ok);
+      return { get }
+    })
+  } finally {
+    await store.close()
+    await between.close()
+  }
+})
+
+test('a login that takes longer than a probe waits is let end also where it replaces a connection that is too old', async () => {
+  const between = await proxy(db.url)
+  const sql = postgres(between.url, { max_lifetime: 0.2 })
+  const store = new Store({ postgres: sql, timeout: 60, max: 1, pruneSessionInterval: false })
+  try {
+    assert.equal((await store.health()).ok, true)
+    await pause(300)
+    between.become('silent')
+    for (let i = 0; i < 2; i++) {
+      const { ok, connections } = await within(20, () => store.health())
+      assert.deepEqual([ok, connections.open], [false, 0])
+    }
+    assert.equal(between.accepted, 2)
+  } finally {
+    between.hangUp()
+    between.become('pass')
     await store.close()
     await between.close()
   }
@@ -170,6 +218,8 @@ test('health gives no reason of before where a server has let the store in', asy
       const { ok, message } = await within(20, () => store.health())
       assert.equal(ok, false)
       assert.doesNotMatch(String(message), /last attempt/)
+      // It is there, although it has answered nothing that it was asked.
+      assert.deepEqual(logged, ['PostgreSQL cannot be reached', 'PostgreSQL can be reached again'])
     })
     assert.equal(await get, null)
     assert.deepEqual(logged, ['PostgreSQL cannot be reached', 'PostgreSQL can be reached again'])

@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import postgres from 'postgres'
 import { noPassword, serverInWords } from '../../src/errors.ts'
+import { prunes } from '../../src/tracing/channels.ts'
 import { proxy } from '../faults/proxy.ts'
 import { database, tableSql } from '../support/database.ts'
 import { failure } from '../support/failure.ts'
@@ -175,6 +176,48 @@ for (const query of ['', '?sslmode=no-verify']) {
     await gate.close()
   })
 }
+
+test('a prune that fails for an outage is not reported either when it fails a moment after the outage', async () => {
+  const logged: string[] = []
+  let isShut = true
+  let swallowed: Socket | undefined
+  const gate = await port((socket) => {
+    if (isShut) return void socket.destroy()
+    // The prune's next connection is accepted, and hears nothing.
+    if (swallowed) relay(socket)
+    else swallowed = socket
+  })
+  const options = {
+    conString: through(gate.number),
+    disableTouch: true,
+    max: 2,
+    timeout: 6,
+    pruneSessionInterval: 0.01,
+    pruneSessionRandomizedInterval: false as const,
+    errorLog: (message: string) => void logged.push(message.replace(/ \(.*/, '')),
+  }
+  let failures = 0
+  const onPruned = (message: unknown) => {
+    if ((message as { error?: unknown }).error) failures++
+  }
+  prunes.asyncEnd.subscribe(onPruned)
+  try {
+    await withStore(options, async (store) => {
+      // Starts the timer, and asks the server nothing.
+      await store.touch('a', sessionOf())
+      while (logged.length === 0) await seconds(0.01)
+      isShut = false
+      while (!swallowed) await seconds(0.01)
+      assert.equal(await store.get('a'), null)
+      assert.equal(failures, 0)
+      while (failures === 0) await seconds(0.01)
+    })
+  } finally {
+    prunes.asyncEnd.unsubscribe(onPruned)
+    await gate.close()
+  }
+  assert.deepEqual(logged, ['PostgreSQL cannot be reached', 'PostgreSQL can be reached again'])
+})
 
 test('a connection that is lost and replaced is not worth a word, nor one of several hosts', async () => {
   const between = await proxy(db.url)

@@ -151,21 +151,47 @@ test('a connection of the app counts as open from its greeting on, and until its
   const lost = Object.assign(new Error('lost'), { code: 'CONNECTION_CLOSED' })
   const refused = Object.assign(new Error('refused'), { code: '42P01', severity: 'ERROR' })
   const { sql } = driver(greeting(), result([['a']]), refused, lost, lost)
-  const client = sharedClient(sql)
+  let opened = 0
+  const client = sharedClient(sql, () => opened++)
   const query = () => client.query('select', () => [], soonEnough(), soonEnough())
   const seen = async () => {
     await new Promise((resume) => setImmediate(resume))
-    return [client.isOpen, client.isShutOut, client.isBusy]
+    return [client.isOpen, client.isReady, client.isShutOut, client.isBusy, opened]
   }
-  assert.deepEqual(await seen(), [false, false, false])
+  assert.deepEqual(await seen(), [false, false, false, false, 0])
   assert.deepEqual(await query(), [['a']])
-  assert.deepEqual(await seen(), [true, false, false])
+  assert.deepEqual(await seen(), [true, true, false, false, 1])
   assert.equal(await failure(query()), refused)
-  assert.deepEqual(await seen(), [true, false, false])
+  assert.deepEqual(await seen(), [true, true, false, false, 1])
   assert.equal(await failure(query()), lost)
-  assert.deepEqual(await seen(), [false, false, false])
+  assert.deepEqual(await seen(), [false, false, false, false, 1])
   assert.equal(await failure(query()), lost)
-  assert.deepEqual(await seen(), [false, true, false], 'not even greeted')
+  assert.deepEqual(await seen(), [false, false, true, false, 1], 'not even greeted')
+})
+
+test('a connection of the app is sent nothing more by a store that was closed, also if a statement was waiting', async () => {
+  let answer = (_: unknown) => {}
+  const late = new Promise((resolve) => {
+    answer = resolve
+  })
+  const greeting = () => result([['false', '1']], { columns: [{ type: TEXT }, { type: TEXT }] })
+  const { sql, asked } = driver(greeting(), late)
+  const client = sharedClient(sql, () => {})
+  const query = (until: number) => failure(client.query('select', () => [], until, until))
+  assert.equal((await query(monotonicMs() + 20)).code, 'STORE_TIMEOUT')
+  assert.deepEqual([client.isBusy, client.isReady], [true, false])
+  const waiting = query(soonEnough())
+  await client.end()
+  answer(result([]))
+  assert.equal((await waiting).code, 'STORE_CLOSED')
+  assert.equal(asked.length, 2)
+  const other = driver(new Promise((resolve) => setTimeout(resolve, 20, greeting())))
+  const greeted = sharedClient(other.sql, () => assert.fail('it is of no use any more'))
+  const refused = failure(greeted.query('select', () => [], soonEnough(), soonEnough()))
+  await new Promise((resume) => setImmediate(resume))
+  await greeted.end()
+  assert.equal((await refused).code, 'STORE_CLOSED')
+  assert.equal(other.asked.length, 1)
 })
 
 test('a column `sess` of jsonb or json is JSON, any other is text, which old servers cannot tell from JSON', () => {
