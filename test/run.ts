@@ -14,7 +14,7 @@ import { type Result, runFile } from './support/file.ts'
 import { SERVER_FLAGS, TEMPLATE, template } from './support/template.ts'
 
 interface Room {
-  /** About how long one of its files takes on two cores. */
+  /** About how long one of its files takes on two cores, alone. */
   seconds: number
   server?: true
   /** Whether its files start servers themselves. */
@@ -84,9 +84,10 @@ if (unknown !== undefined || files.length === 0) {
 // A fault waits more than it computes: they have a lane of their own, beside the others.
 const faults = files.filter(({ folder }) => folder === 'faults')
 const others = files.filter(({ folder }) => folder !== 'faults')
-const secondsOf = (of: typeof files, atOnce: number) =>
-  Math.max(0, ...of.map(({ seconds }) => seconds), of.reduce((sum, { seconds }) => sum + seconds, 0) / atOnce)
-const expected = Math.max(secondsOf(faults, 1), secondsOf(others, atATime))
+const secondsOf = (of: typeof files) => of.reduce((sum, { seconds }) => sum + seconds, 0)
+// Side by side they hinder each other: so many seconds of files that run alone a core gets done in one.
+const pace = 1.2 * Math.max(2, availableParallelism())
+const expected = Math.max(...files.map(({ seconds }) => seconds), secondsOf(faults), secondsOf(files) / pace)
 console.log(
   `Runs ${files.length === 1 ? files[0]?.name : `${files.length} files of tests, side by side`}` +
     `${everything ? ', and measures what lines they reach' : ''}: takes about ${duration(expected)}`,

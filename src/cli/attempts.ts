@@ -25,8 +25,9 @@ export function watchAttempts(tell: (reason: Error) => void, toldAfterMs: number
   hopeless.catch(() => {})
   let last: Error
   const onEnd = (message: unknown) => {
-    const { error } = message as BatchMessage
-    if (!error) {
+    const { error, verb } = message as BatchMessage
+    // A change is not tried again.
+    if (!error || verb === 'change') {
       stopTimer(timer)
       timer = undefined
       return

@@ -61,31 +61,35 @@ export function settingsOf(values: FlagValues, stop?: AbortSignal, isAdmin = fal
 
 // Each role its own: to cancel those of another one is refused.
 const CANCEL = `
-  select pg_catalog.pg_cancel_backend(a.pid)::text
-  from pg_catalog.pg_stat_activity a
-  where a.application_name = $1::text and a.usename = session_user`
+  select pg_catalog.current_setting('application_name'), (
+    select pg_catalog.count(*) filter (where pg_catalog.pg_cancel_backend(a.pid))
+    from pg_catalog.pg_stat_activity a
+    where a.application_name = $1::text and a.usename = session_user
+  )::text`
 
 /**
  * Cancels the statements of this process that the server is still busy with.
  * @returns why none was cancelled, if one of the roles could not ask for it
  */
-export async function cancelStatements(values: FlagValues): Promise<StoreError | undefined> {
+export async function cancelStatements(values: FlagValues): Promise<string | undefined> {
   const all = [settingsOf(values), ...(values['admin-url'] ? [settingsOf(values, undefined, true)] : [])]
-  const outcomes = await Promise.allSettled(all.map(cancel))
+  const outcomes = await Promise.all(
+    all.map((settings) => cancel(settings).catch(({ code, message }: StoreError) => `${code}: ${message}`)),
+  )
   // A command has one statement at a time, of one of the roles.
-  const isCancelled = outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value > 0)
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
-  return isCancelled ? undefined : failed?.reason
+  if (outcomes.some((outcome) => typeof outcome === 'number' && outcome > 0)) return
+  return outcomes.find((outcome) => typeof outcome === 'string')
 }
 
-/** @returns how many statements */
-async function cancel(settings: Settings): Promise<number> {
+/** @returns how many statements, or why it cannot find them */
+async function cancel(settings: Settings): Promise<number | string> {
   // Under another name, so as not to be cancelled by the other role's.
   const applicationName = `${APPLICATION} cancel`
   const pool = new Pool({ ...settings, applicationName, contactMs: CANCEL_MS }, new Counters())
   try {
-    const rows = await ask(pool, CANCEL, [APPLICATION], CANCEL_MS)
-    return rows.length
+    const [[name, count] = []] = await ask(pool, CANCEL, [APPLICATION], CANCEL_MS)
+    // A pooler can give its own name to all that it passes on.
+    return name === applicationName ? Number(count) : 'the server knows its connection by another name'
   } finally {
     await pool.close()
   }

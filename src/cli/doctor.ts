@@ -3,7 +3,7 @@
 
 import type { Pool } from '../connection/pool.ts'
 import { StoreError } from '../errors.ts'
-import { ask } from './ask.ts'
+import { change } from './ask.ts'
 import type { Command, ExitCode, FlagValues } from './command.ts'
 import { settingsOf, withContact } from './contact.ts'
 import type { Finding, Repairable, Severity } from './doctor/check.ts'
@@ -112,7 +112,7 @@ async function repairOne(
       return leave(`${index.name} is left as it is: it is no longer invalid, or somebody works on the table.`)
     for (const statement of statements) {
       screen.progress(`Running: ${statement}`)
-      await ask(pool, statement, [], REPAIR_MS)
+      await change(pool, statement, REPAIR_MS)
     }
   } catch (error) {
     if (!(error instanceof StoreError)) throw error

@@ -70,7 +70,7 @@ async function runUntilStopped(command: Command, values: FlagValues, screen: Scr
     screen.sayInterrupted()
     // Otherwise the server would go on with what nobody waits for.
     const failure = ended.isUnderWay && (await cancelStatements(values))
-    if (failure) screen.sayUncancelled(`${failure.code}: ${printable(failure.message)}`)
+    if (failure) screen.sayUncancelled(printable(failure))
     return 130
   } finally {
     underWay.end()

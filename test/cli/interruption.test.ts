@@ -79,6 +79,32 @@ test('a statement that cannot be cancelled, as its role has no other connection,
   }
 })
 
+test('a statement that is not found, as a pooler gives connections its own name, may take effect, and that is said', async () => {
+  await table()
+  const { hostname, port: serverPort } = new URL(db.url)
+  const pooler = await port((socket) => {
+    const upstream = connect(Number(serverPort), hostname).on('error', () => {})
+    upstream.pipe(socket).on('close', () => upstream.destroy())
+    socket.once('data', (start) => {
+      // Of the same length.
+      const text = start.toString('latin1').replace('connect-postgres-simple', 'a pooler of the company')
+      upstream.write(Buffer.from(text, 'latin1'))
+      socket.pipe(upstream)
+    })
+  })
+  try {
+    const { code, err } = await interruptedLogout(db.url.replace(`:${serverPort}/`, `:${pooler.number}/`))
+    assert.equal(code, 130)
+    assert.match(
+      err,
+      /^Interrupted\. .*\nThe statement under way could not be cancelled, .* \(the server knows .* by another name\)\.\n$/,
+    )
+    while ((await count()) > 0) await pause(20)
+  } finally {
+    await pooler.close()
+  }
+})
+
 test('a statement whose connection was lost may be under way all the same', async () => {
   await table()
   const { hostname, port: serverPort } = new URL(db.url)

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import postgres from 'postgres'
 import { names } from '../../src/table/names.ts'
 import { userIndex } from '../../src/table/user-index.ts'
+import { proxy } from '../faults/proxy.ts'
 import { cli } from '../support/command-line.ts'
 import { database, tableSql } from '../support/database.ts'
 import { promises } from '../support/promise.ts'
@@ -170,6 +171,30 @@ test('an index that somebody has built since the doctor looked is not dropped', 
     holder.release()
   }
   assert.deepEqual(await indexes(), ['other', 'session_expire_idx', 'session_pkey'])
+})
+
+test('a repair whose connection is lost is not begun again beside the first', async () => {
+  await table('drop index "IDX_session_expire"')
+  const between = await proxy(db.url)
+  const holder = await db.sql.reserve()
+  try {
+    await holder`begin`
+    await holder`insert into session values ('held', '{"cookie":{}}', now() + interval '1 day')`
+    const fixing = cli(['doctor', '--fix', '--yes', '--url', between.url])
+    const isThere = async () => (await indexes()).includes('session_expire_idx (invalid)')
+    while (!(await isThere())) await new Promise((resume) => setTimeout(resume, 10))
+    between.hangUp()
+    const { err, out } = await fixing
+    assert.match(err, /The repair of expire-index-missing failed: .*CONNECTION_CLOSED/)
+    assert.match(out, /session_expire_idx is invalid, and somebody works on/)
+    await holder`rollback`
+    while (await isThere()) await new Promise((resume) => setTimeout(resume, 10))
+    assert.deepEqual(await indexes(), ['session_expire_idx', 'session_pkey'])
+  } finally {
+    await holder`rollback`
+    holder.release()
+    await between.close()
+  }
 })
 
 test('of several invalid indexes on the expiry one is built anew, and the others are dropped', async () => {
