@@ -145,7 +145,7 @@ test('a connection that the network resets, or cannot write to, is replaced', as
 test('when the time ends in the middle of an attempt, the error names what the attempt before failed with', async () => {
   const server = await fake()
   try {
-    await withStore({ conString: server.url, timeout: 1, max: 1, errorLog() {} }, async (store) => {
+    await withStore({ conString: server.url, timeout: 3, max: 1, errorLog() {} }, async (store) => {
       const refused = server.misbehave({ kind: 'error', afterMessages: 0, severity: 'FATAL', code: '57P03' })
       const told = failure(store.get('sid'))
       while (refused.times === 0) await someTime(1)
