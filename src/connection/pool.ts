@@ -178,10 +178,11 @@ export class Pool {
     return this.#idle.splice(this.#nextIdle, 1)[0]
   }
 
-  /** The index of one that needs no login, or else of one that is free in the server too, if there is one. */
+  /**
+   * The index of one that is free in the server too, if there is one. The one that was used last comes first,
+   * also if it has just been lost: those that are still open can be as dead, and would be tried one by one.
+   */
   get #nextIdle(): number {
-    const ready = this.#idle.findLastIndex(({ isReady }) => isReady)
-    if (ready !== -1) return ready
     const free = this.#idle.findLastIndex(({ isBusy }) => !isBusy)
     return free === -1 ? this.#idle.length - 1 : free
   }

@@ -53,23 +53,6 @@ async function healthBesideRead(store: PostgresStore): Promise<void> {
   assert.equal(await read, null)
 }
 
-test('a statement whose login failed is sent on a connection that has become free, not after another login', async () => {
-  const others: Socket[] = []
-  const way = await firstAlone((socket) => void others.push(socket))
-  const options = { conString: way.url, max: 2, timeout: 60, pruneSessionInterval: false } as const
-  await withStore({ ...options, errorLog() {} }, async (store) => {
-    await healthBesideRead(store)
-    const before = retries(store)
-    others[0]?.destroy()
-    while (retries(store) === before) await someTime(5)
-    // The next attempt comes after a quarter of a second at most.
-    await someTime(500)
-    assert.deepEqual(store.stats().connections, { max: 2, open: 1, busy: 0 })
-  })
-  assert.equal(others.length, 1)
-  await way.close()
-})
-
 test('a store that is closed in the middle of a login does not say that the server is away', async () => {
   let others = 0
   // The first attempt is refused, and the second hears nothing.
