@@ -15,6 +15,17 @@ export interface Attempts {
   end(): void
 }
 
+/** Whether the database is read-only: it refuses whatever else a command would change, too. */
+export function isHopeless(error: unknown): boolean {
+  // That of a function says nothing of the server, and that of a standby comes without a severity.
+  return (
+    error instanceof StoreError &&
+    error.code === READ_ONLY &&
+    error.severity === 'ERROR' &&
+    !error.isFromFunction
+  )
+}
+
 /** @param tell gets why a statement is tried again, once until one succeeds */
 export function watchAttempts(tell: (reason: Error) => void, toldAfterMs: number = TOLD_AFTER_MS): Attempts {
   let timer: NodeJS.Timeout | undefined
@@ -26,6 +37,7 @@ export function watchAttempts(tell: (reason: Error) => void, toldAfterMs: number
   let last: Error
   const onEnd = (message: unknown) => {
     const { error, verb } = message as BatchMessage
+    if (isHopeless(error)) fail(error)
     // A change is not tried again.
     if (!error || verb === 'change') {
       stopTimer(timer)
@@ -34,10 +46,6 @@ export function watchAttempts(tell: (reason: Error) => void, toldAfterMs: number
     }
     last = error
     timer ??= startTimer(() => tell(last), toldAfterMs).unref()
-    // That of a function says nothing of the server, and that of a standby comes without a severity.
-    if (error instanceof StoreError && error.code === READ_ONLY && error.severity === 'ERROR') {
-      if (!error.isFromFunction) fail(error)
-    }
   }
   batches.asyncEnd.subscribe(onEnd)
   return {

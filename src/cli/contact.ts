@@ -59,12 +59,17 @@ export function settingsOf(values: FlagValues, stop?: AbortSignal, isAdmin = fal
   return { ...settings, applicationName: APPLICATION, contactMs: CONTACT_MS, ...(stop && { stop }) }
 }
 
+// What PgBouncer's `application_name_add_host` puts between a name and the client's address.
+const BEFORE_HOST = ' - '
+
 // Each role its own: to cancel those of another one is refused.
 const CANCEL = `
   select pg_catalog.current_setting('application_name'), (
     select pg_catalog.count(*) filter (where pg_catalog.pg_cancel_backend(a.pid))
     from pg_catalog.pg_stat_activity a
-    where a.application_name = $1::text and a.usename = session_user
+    where (a.application_name = $1::text or a.application_name like $1::text || '${BEFORE_HOST}%')
+      -- A pooler can keep connections under our name that nobody uses.
+      and a.usename = session_user and a.state is distinct from 'idle'
   )::text`
 
 /**
@@ -89,7 +94,8 @@ async function cancel(settings: Settings): Promise<number | string> {
   try {
     const [[name, count] = []] = await ask(pool, CANCEL, [APPLICATION], CANCEL_MS)
     // A pooler can give its own name to all that it passes on.
-    return name === applicationName ? Number(count) : 'the server knows its connection by another name'
+    const isOurs = name === applicationName || name?.startsWith(applicationName + BEFORE_HOST)
+    return isOurs ? Number(count) : 'the server knows its connection by another name'
   } finally {
     await pool.close()
   }

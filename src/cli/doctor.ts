@@ -3,12 +3,12 @@
 
 import type { Pool } from '../connection/pool.ts'
 import { StoreError } from '../errors.ts'
-import { change } from './ask.ts'
+import { change, connected } from './ask.ts'
+import { isHopeless } from './attempts.ts'
 import type { Command, ExitCode, FlagValues } from './command.ts'
 import { settingsOf, withContact } from './contact.ts'
 import type { Finding, Repairable, Severity } from './doctor/check.ts'
 import { examine, type Wanted } from './doctor/examine.ts'
-import { isStillInvalid } from './doctor/invalid-indexes.ts'
 import { userIndexProbe } from './doctor/user-index.ts'
 import { printable, type Screen, type Style, wrapped } from './screen.ts'
 import { UsageError, wholeNumber } from './usage.ts'
@@ -99,7 +99,7 @@ async function repair(findings: readonly Repairable[], values: FlagValues, scree
 /** One that fails keeps no other from being repaired. It is found again afterwards. @returns whether it was run */
 async function repairOne(
   pool: Pool,
-  { code, statements, index }: Repairable,
+  { code, fix, statements, again }: Repairable,
   screen: Screen,
 ): Promise<boolean> {
   const leave = (text: string) => {
@@ -108,14 +108,21 @@ async function repairOne(
     return false
   }
   try {
-    if (index && !(await isStillInvalid(pool, index)))
-      return leave(`${index.name} is left as it is: it is no longer invalid, or somebody works on the table.`)
+    // What was found can be long ago: somebody may have repaired it since, or have begun to.
+    // A server that restarts is waited for, as it is for the statements.
+    await connected(pool)
+    const found = await again?.(pool)
+    if (!found?.some((finding) => finding.code === code && finding.fix === fix))
+      return leave(
+        `Not run, as it is not called for any more, or somebody works on the table: ${statements.join('; ')}`,
+      )
     for (const statement of statements) {
       screen.progress(`Running: ${statement}`)
       await change(pool, statement, REPAIR_MS)
+      screen.achieved = `${screen.achieved || 'Run before this error:'} ${printable(statement)};`
     }
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error
+    if (!(error instanceof StoreError) || isHopeless(error)) throw error
     return leave(`The repair of ${code} failed: ${error.message}`)
   }
   return true

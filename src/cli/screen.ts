@@ -102,7 +102,7 @@ export class Screen {
   }
 
   sayUncancelled(reason: string): void {
-    const text = 'The statement under way could not be cancelled, and may still take effect'
+    const text = 'The statement under way could not be cancelled, and the server may still carry it out'
     this.#streams.stderr.write(`${text} (${reason}).\n`)
   }
 

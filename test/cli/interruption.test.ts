@@ -58,7 +58,7 @@ test('a statement that was cancelled takes no effect, and nothing is said of it'
   assert.equal(await count(), 3)
 })
 
-test('a statement that cannot be cancelled, as its role has no other connection, may take effect, and that is said', async () => {
+test('a statement that cannot be cancelled, as its role has no other connection, may be carried out, and that is said', async () => {
   await table()
   const role = `single_${process.pid}`
   await db.sql.unsafe(`create role ${role} login password 'secret' connection limit 1`)
@@ -69,7 +69,7 @@ test('a statement that cannot be cancelled, as its role has no other connection,
     assert.deepEqual([code, out], [130, ''])
     assert.match(
       err,
-      /^Interrupted\. .*\nThe statement under way could not be cancelled, and may still take effect \(.*53300.*\)\.\n$/,
+      /^Interrupted\. .*\nThe statement under way could not be cancelled, and the server may still carry it out \(.*53300.*\)\.\n$/,
     )
     assert.ok(!err.includes('secret'))
     await allHaveEnded()
@@ -79,27 +79,47 @@ test('a statement that cannot be cancelled, as its role has no other connection,
   }
 })
 
-test('a statement that is not found, as a pooler gives connections its own name, may take effect, and that is said', async () => {
-  await table()
+/** A pooler that changes the name of each connection. */
+async function renaming(to: string): Promise<{ url: string; close(): Promise<void> }> {
   const { hostname, port: serverPort } = new URL(db.url)
   const pooler = await port((socket) => {
     const upstream = connect(Number(serverPort), hostname).on('error', () => {})
     upstream.pipe(socket).on('close', () => upstream.destroy())
     socket.once('data', (start) => {
-      // Of the same length.
-      const text = start.toString('latin1').replace('connect-postgres-simple', 'a pooler of the company')
-      upstream.write(Buffer.from(text, 'latin1'))
+      const text = start.toString('latin1').replace(/connect-postgres-simple [^\0]*/, to)
+      const renamed = Buffer.from(text, 'latin1')
+      renamed.writeInt32BE(renamed.length)
+      upstream.write(renamed)
       socket.pipe(upstream)
     })
   })
+  return { url: db.url.replace(`:${serverPort}/`, `:${pooler.number}/`), close: () => pooler.close() }
+}
+
+test('a statement that is not found, as a pooler gives connections its own name, may be carried out, and that is said', async () => {
+  await table()
+  const pooler = await renaming('a pooler of the company')
   try {
-    const { code, err } = await interruptedLogout(db.url.replace(`:${serverPort}/`, `:${pooler.number}/`))
+    const { code, err } = await interruptedLogout(pooler.url)
     assert.equal(code, 130)
     assert.match(
       err,
       /^Interrupted\. .*\nThe statement under way could not be cancelled, .* \(the server knows .* by another name\)\.\n$/,
     )
     while ((await count()) > 0) await pause(20)
+  } finally {
+    await pooler.close()
+  }
+})
+
+test('a statement is found where a pooler adds the host to the names of connections, as PgBouncer can', async () => {
+  await table()
+  const pooler = await renaming('$& - 192.0.2.1:50000')
+  try {
+    const { code, err } = await interruptedLogout(pooler.url)
+    assert.deepEqual([code, err], [130, 'Interrupted. Some of the sessions may have been destroyed.\n'])
+    await allHaveEnded()
+    assert.equal(await count(), 3)
   } finally {
     await pooler.close()
   }

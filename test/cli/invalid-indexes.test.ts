@@ -123,13 +123,18 @@ test('while somebody builds any other index, or builds one anew, none is called 
 
 test('no index is dropped that somebody builds anew under a lock on the table, and it is found afterwards', async () => {
   await table('create index other on session (lower(sid))', invalidate('other'))
+  await db.sql.unsafe(USER.create)
+  await db.sql.unsafe(invalidate(USER.name))
   await db.sql.begin(async (holder) => {
     await holder`lock table session in share mode`
+    const found = await findings('--user-index')
     assert.deepEqual(
-      (await findings()).map(({ code }) => code),
-      ['lock-held'],
+      found.map(({ code }) => code),
+      ['user-index-invalid', 'lock-held'],
     )
+    assert.equal(found[0]?.fix, null)
   })
+  await db.sql.unsafe(`drop index "${USER.name}"`)
   assert.deepEqual(
     (await findings()).map(({ fix }) => fix),
     ['drop index concurrently public.other;'],
@@ -165,7 +170,10 @@ test('an index that somebody has built since the doctor looked is not dropped', 
     await db.sql`update pg_index set indisvalid = true where indexrelid = 'other'::regclass`
     await holder`rollback`
     const { err } = await fixing
-    assert.match(err, /other is left as it is/)
+    assert.match(
+      err,
+      /^Not run, as it is not called for any more, .*: drop index concurrently public\.other$/m,
+    )
   } finally {
     await holder`rollback`
     holder.release()
@@ -173,27 +181,176 @@ test('an index that somebody has built since the doctor looked is not dropped', 
   assert.deepEqual(await indexes(), ['other', 'session_expire_idx', 'session_pkey'])
 })
 
-test('a repair whose connection is lost is not begun again beside the first', async () => {
+const missing = [
+  {
+    code: 'sid-unique-missing',
+    drop: 'alter table session drop constraint session_pkey',
+    create: 'create unique index on session (sid)',
+    flags: [],
+  },
+  {
+    code: 'expire-index-missing',
+    drop: 'drop index "IDX_session_expire"',
+    create: 'create index on session (expire)',
+    flags: [],
+  },
+  {
+    code: 'expire-index-kind',
+    drop: 'drop index "IDX_session_expire"; create index "IDX_session_expire" on session using hash (expire)',
+    create: 'create index on session (expire)',
+    flags: [],
+  },
+  { code: 'user-index-missing', drop: 'select', create: USER.create, flags: ['--user-index'] },
+  {
+    code: 'user-index-path',
+    drop: userIndex(names('session', undefined), ['other', 'path']).create,
+    create: USER.create,
+    flags: ['--user-index'],
+  },
+]
+for (const { code, drop, create, flags } of missing) {
+  test(`while somebody builds the index of ${code}, or waits to, no second one is built`, async () => {
+    await table(drop)
+    const [plain, built] = [/^((?!somebody).)*$/, /, and somebody works .*, or waits to, as a build does$/]
+    const offered = async (text: RegExp) => {
+      const found = (await findings(...flags)).filter((each) => each.code === code)
+      assert.match(found[0]?.found ?? '', text)
+      return found.map(({ fix }) => fix !== null)
+    }
+    assert.deepEqual(await offered(plain), [true])
+    const builder = await db.sql.reserve()
+    try {
+      // Not in the catalogue before its end.
+      await builder`begin`
+      await builder.unsafe(create)
+      assert.deepEqual(await offered(built), [false])
+    } finally {
+      await builder`rollback`
+      builder.release()
+    }
+    await db.sql.begin(async (holder) => {
+      await holder`lock table session in share update exclusive mode`
+      // As a vacuum does.
+      assert.deepEqual(await offered(plain), [true])
+      const waiting = postgres(db.url, { max: 1, onnotice() {} })
+      const build = waiting.unsafe(create.replace(' index ', ' index concurrently ')).catch(() => {})
+      const isWaiting = async () =>
+        (await db.sql`select from pg_locks where relation = 'session'::regclass and not granted`).length > 0
+      while (!(await isWaiting())) await new Promise((resume) => setTimeout(resume, 10))
+      assert.deepEqual(await offered(built), [false])
+      await db.sql`
+        select pg_cancel_backend(pid) from pg_locks where relation = 'session'::regclass and not granted`
+      await build
+      await waiting.end({ timeout: 5 })
+    })
+  })
+}
+
+test('an index that somebody has built since the doctor looked is not built a second time', async () => {
+  await table(
+    'alter table session drop constraint session_pkey',
+    'drop index "IDX_session_expire"',
+    `create index other on session (expire) where sid <> 'x'`,
+  )
+  const holder = await db.sql.reserve()
+  try {
+    await holder`begin`
+    await holder`insert into session values ('held', '{"cookie":{}}', now() + interval '1 day')`
+    // The repair before that of the other one waits for the holder.
+    const fixing = doctor('--fix', '--yes')
+    while (!(await indexes()).includes('session_sid_idx (invalid)'))
+      await new Promise((resume) => setTimeout(resume, 10))
+    // No build could have ended beside the first repair's.
+    await db.sql`update pg_index set indpred = null where indexrelid = 'other'::regclass`
+    await holder`rollback`
+    const { err } = await fixing
+    assert.match(
+      err,
+      /^Not run, as it is not called for any more, .*: create index concurrently on .*\("expire"\)$/m,
+    )
+  } finally {
+    await holder`rollback`
+    holder.release()
+  }
+  assert.deepEqual(await indexes(), ['other', 'session_sid_idx'])
+})
+
+test('a database that is read-only ends the repairs at the first, and says so once', async () => {
+  await table('alter table session drop constraint session_pkey', 'drop index "IDX_session_expire"')
+  const url = `${db.url}?options=-c%20default_transaction_read_only%3Don`
+  const { code, err, out } = await cli(['doctor', '--fix', '--yes', '--url', url])
+  assert.equal(code, 1)
+  assert.equal(err.match(/read-only transaction/g)?.length, 1, err)
+  assert.match(err, /^connect-postgres-simple: .*\[SQLSTATE 25006\]/m)
+  assert.equal(out, '')
+})
+
+test('somebody who waits for a session is not taken for a build', async () => {
   await table('drop index "IDX_session_expire"')
+  await db.sql`insert into session values ('row', '{"cookie":{}}', now() + interval '1 day')`
+  const waiting = postgres(db.url, { max: 2, onnotice() {} })
+  let updates: Promise<unknown>[] = []
+  await db.sql.begin(async (holder) => {
+    await holder`select from session where sid = 'row' for update`
+    updates = [1, 2].map((days) =>
+      waiting`update session set expire = now() + ${days} * interval '1 day' where sid = 'row'`.execute(),
+    )
+    const locks = () => db.sql`
+      select from pg_locks where relation = 'session'::regclass and locktype = 'tuple'`
+    while ((await locks()).length < 2) await new Promise((resume) => setTimeout(resume, 10))
+    const missing = (await findings()).find(({ code }) => code === 'expire-index-missing')
+    assert.deepEqual([missing?.found, missing?.fix !== null], ['none', true])
+  })
+  await Promise.all(updates)
+  await waiting.end()
+})
+
+test('a repair whose connection is lost is not begun again beside the first, nor is another', async () => {
+  await table('alter table session drop constraint session_pkey', 'drop index "IDX_session_expire"')
   const between = await proxy(db.url)
   const holder = await db.sql.reserve()
   try {
     await holder`begin`
     await holder`insert into session values ('held', '{"cookie":{}}', now() + interval '1 day')`
     const fixing = cli(['doctor', '--fix', '--yes', '--url', between.url])
-    const isThere = async () => (await indexes()).includes('session_expire_idx (invalid)')
+    const isThere = async () => (await indexes()).includes('session_sid_idx (invalid)')
     while (!(await isThere())) await new Promise((resume) => setTimeout(resume, 10))
     between.hangUp()
     const { err, out } = await fixing
-    assert.match(err, /The repair of expire-index-missing failed: .*CONNECTION_CLOSED/)
-    assert.match(out, /session_expire_idx is invalid, and somebody works on/)
+    assert.match(err, /^The repair of sid-unique-missing failed: .*CONNECTION_CLOSED/m)
+    assert.match(err, /^Not run, .*: create index concurrently on .*\("expire"\)$/m)
+    assert.match(out, /session_sid_idx is invalid, and somebody works on/)
     await holder`rollback`
     while (await isThere()) await new Promise((resume) => setTimeout(resume, 10))
-    assert.deepEqual(await indexes(), ['session_expire_idx', 'session_pkey'])
+    assert.deepEqual(await indexes(), ['session_sid_idx'])
   } finally {
     await holder`rollback`
     holder.release()
     await between.close()
+  }
+})
+
+test('where the doctor cannot look again after a repair, it says what was run', async () => {
+  await table('drop index "IDX_session_expire"')
+  const between = await proxy(db.url)
+  const holder = await db.sql.reserve()
+  try {
+    await holder`begin`
+    await holder`insert into session values ('held', '{"cookie":{}}', now() + interval '1 day')`
+    const fixing = cli(['doctor', '--fix', '--yes', '--url', between.url, '--admin-url', db.url])
+    while (!(await indexes()).includes('session_expire_idx (invalid)'))
+      await new Promise((resume) => setTimeout(resume, 10))
+    await between.close()
+    await holder`rollback`
+    const { err, code } = await fixing
+    assert.equal(code, 2)
+    assert.match(
+      err,
+      /^Run before this error: create index concurrently on "public"\."session" \("expire"\);\nconnect-postgres-simple: /m,
+    )
+  } finally {
+    await holder`rollback`
+    holder.release()
   }
 })
 

@@ -2,6 +2,7 @@
 // is a finding. Promises that every value is a parameter whose order stands beside the SQL. Must not know
 // which checks there are.
 
+import type { Pool } from '../../connection/pool.ts'
 import type { Columns } from '../../connection/query.ts'
 
 export type Severity = 'error' | 'warning' | 'note'
@@ -44,6 +45,8 @@ export interface Subject {
   /** The role that is logged in, and its database, quoted. */
   readonly role: string
   readonly database: string
+  /** Of the server, as 180004. */
+  readonly version: number
 }
 
 export interface Question {
@@ -68,17 +71,14 @@ export interface Check {
   readonly index?: (row: Columns) => string
 }
 
-/** An index of the table, which is in the table's schema. The names are not quoted. */
-export interface Index {
-  readonly schema: string
-  readonly name: string
-}
-
-/** A finding with its statements one by one, and the invalid index that it reports. */
+/** A finding with its statements one by one. */
 export interface Repairable extends Finding {
   readonly statements: readonly string[]
   readonly isSafe: boolean
-  readonly index?: Index
+  /** The name of the invalid index that it reports, if it is one. */
+  readonly index?: string
+  /** Looks again: resolves with what would be found now, on a pool that can be another role's. */
+  readonly again?: (pool: Pool) => Promise<readonly Repairable[]>
 }
 
 /**
@@ -107,7 +107,7 @@ export function findingOf(check: Check, row: Columns, subject: Subject): Repaira
     fix: fixOf(statements),
     statements,
     isSafe: check.isSafe?.(subject) === true,
-    ...(check.index && { index: { schema: subject.schema, name: check.index(row) } }),
+    ...(check.index && { index: check.index(row) }),
   }
 }
 
@@ -116,6 +116,10 @@ export const fixOf = (statements: readonly string[]): string | null =>
 
 /** For `fix`, where no statement repairs it. */
 export const nothing = (): readonly string[] => []
+
+/** Whether an index can be built anew beside the traffic. */
+export const canRebuild = (subject: Subject): boolean =>
+  concurrently(subject) !== '' && subject.version >= 120_000
 
 /** Which statements build an index beside the traffic. Not possible on a partitioned table. */
 export const concurrently = ({ kind }: Subject): string => (kind === 'p' ? '' : ' concurrently')

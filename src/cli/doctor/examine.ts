@@ -52,13 +52,14 @@ export async function examine(
 }
 
 const HERE = `
-  select current_user::text, pg_catalog.current_database()::text`
+  select current_user::text, pg_catalog.current_database()::text,
+    pg_catalog.current_setting('server_version_num')`
 
 async function subjectOf(pool: Pool, settings: Settings, wanted: Wanted): Promise<Subject> {
   const { table } = names(settings.tableName, settings.schemaName)
   const [schema = '', name] = partsOf(settings.tableName, settings.schemaName)
   const sought: Facts = { ...wanted, schema, name, oid: '' }
-  const [[role, database] = []] = await ask(pool, HERE)
+  const [[role, database, version] = []] = await ask(pool, HERE)
   const [[oid, foundIn, kind] = []] = await ask(pool, TABLE.text, parametersOf(TABLE, sought))
   return {
     facts: { ...sought, oid: oid ?? '' },
@@ -67,6 +68,7 @@ async function subjectOf(pool: Pool, settings: Settings, wanted: Wanted): Promis
     kind: kind ?? '',
     role: quoted(String(role)),
     database: quoted(String(database)),
+    version: Number(version),
   }
 }
 
@@ -78,15 +80,13 @@ async function askAll(visit: Visit, more: readonly Probe[]): Promise<Repairable[
   const findings: Repairable[] = []
   // Two repairs of one index would undo each other, so it belongs to the finding that comes first.
   const add = (found: readonly Repairable[]) => {
-    const isReported = (name: string) => findings.some(({ index }) => index?.name === name)
-    findings.push(...found.filter(({ index }) => !index || !isReported(index.name)))
-  }
-  const askEach = async (checks: readonly Check[]) => {
-    for (const check of checks) add(await run(check, visit))
+    const isReported = (name: string) => findings.some(({ index }) => index === name)
+    findings.push(...found.filter(({ index }) => index === undefined || !isReported(index)))
   }
   const lookEach = async (probes: readonly Probe[]) => {
     for (const probe of probes) add(await look(probe, visit))
   }
+  const askEach = (checks: readonly Check[]) => lookEach(checks.map(probeOf))
   // First, as the statements of the others are open for moments only.
   await lookEach([pooler, tls, clock])
   await askEach([...settingChecks, ...connectionChecks, ...missing])
@@ -103,15 +103,22 @@ async function askAll(visit: Visit, more: readonly Probe[]): Promise<Repairable[
   return findings
 }
 
-async function run(check: Check, { pool, subject }: Visit): Promise<Repairable[]> {
-  const { question } = check
-  return ask(pool, question.text, parametersOf(question, subject.facts))
-    .then((answer) => answer.map((row) => findingOf(check, row, subject)))
-    .catch((error) => [unanswered(check.code, error)])
-}
+const probeOf = (check: Check): Probe => ({
+  codes: [check.code],
+  async look({ pool, subject }) {
+    const { question } = check
+    const answer = await ask(pool, question.text, parametersOf(question, subject.facts))
+    return answer.map((row) => findingOf(check, row, subject))
+  },
+})
 
 async function look(probe: Probe, visit: Visit): Promise<readonly Repairable[]> {
-  return probe.look(visit).catch((error) => [unanswered(probe.codes.join(', '), error)])
+  try {
+    const again = (pool: Pool) => probe.look({ ...visit, pool })
+    return (await probe.look(visit)).map((finding) => ({ ...finding, again }))
+  } catch (error) {
+    return [unanswered(probe.codes.join(', '), error)]
+  }
 }
 
 const LOCKED = 'the table is locked'

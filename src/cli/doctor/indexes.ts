@@ -1,7 +1,8 @@
 // Checks of the indexes that the stores need: one that keeps sids unique, and one on the expiry. Promises to
 // take an index for there also where it is invalid. Must not know what the columns are made of.
 
-import { type Check, concurrently, type Question, question, type Subject } from './check.ts'
+import { isBuilding, OR_BUILT } from './building.ts'
+import { type Check, concurrently, nothing, type Question, question, type Subject } from './check.ts'
 
 /**
  * The indexes of the table whose first key is a column. Before PostgreSQL 11 there is no `indnkeyatts`, no
@@ -30,12 +31,15 @@ const hasColumn = (column: string, oid: string) => `exists (
       and a.attname = '${column}' and not a.attisdropped
   )`
 
-/** One row, with the definitions of the indexes that are there, if none of them fulfils the condition. */
+/**
+ * One row, with the definitions of the indexes that are there, if none of them fulfils the condition, and
+ * whether somebody may be building one.
+ */
 const noneThat = (condition: string, column: string): Question =>
   question(
     ['oid'],
     ($) => `
-    select pg_catalog.string_agg(definition, ', ')
+    select pg_catalog.string_agg(definition, ', '), ${isBuilding($.oid)}::text
     from (${indexesOn(column, $.oid)}) as i
     having ${hasColumn(column, $.oid)} and coalesce(pg_catalog.bool_or(${condition}), false) is false`,
   )
@@ -50,17 +54,26 @@ export const onExpire = (subject: Subject): string =>
 // On a partitioned table an index is built while everybody who writes waits.
 export const isSafe = (subject: Subject): boolean => concurrently(subject) !== ''
 
+const foundOf = (others: unknown, isBuilding: unknown): string =>
+  `${others ?? 'none'}${isBuilding === 'true' ? OR_BUILT : ''}`
+
+/** Nothing while somebody may be building it: two builds would make two of a kind. */
+const buildBy =
+  (create: (subject: Subject) => string): Check['fix'] =>
+  ([, isBuilding], subject) =>
+    isBuilding === 'true' ? nothing() : [create(subject)]
+
 export const indexChecks: readonly Check[] = [
   {
     code: 'sid-unique-missing',
     severity: 'error',
     question: noneThat('is_key', 'sid'),
     expected: 'a primary key or unique index on "sid" alone',
-    found: ([others]) => others ?? 'none',
+    found: ([others, isBuilding]) => foundOf(others, isBuilding),
     meaning:
       'Neither store can save a new session: `on conflict` fails with 42P10. If rows share a sid, the ' +
       'index cannot be built before all but one of them are deleted.',
-    fix: (_, subject) => [uniqueSid(subject)],
+    fix: buildBy(uniqueSid),
     isSafe,
   },
   {
@@ -68,11 +81,11 @@ export const indexChecks: readonly Check[] = [
     severity: 'warning',
     question: noneThat('true', 'expire'),
     expected: 'an index on "expire"',
-    found: () => 'none',
+    found: ([, isBuilding]) => foundOf(null, isBuilding),
     meaning:
       'Every prune reads the whole table: once in a minute with this store, once in a quarter of an hour ' +
       'in each process with connect-pg-simple.',
-    fix: (_, subject) => [onExpire(subject)],
+    fix: buildBy(onExpire),
     isSafe,
   },
   {
@@ -81,15 +94,15 @@ export const indexChecks: readonly Check[] = [
     question: question(
       ['oid'],
       ($) => `
-      select pg_catalog.string_agg(definition, ', ')
+      select pg_catalog.string_agg(definition, ', '), ${isBuilding($.oid)}::text
       from (${indexesOn('expire', $.oid)}) as i
       having not pg_catalog.bool_or(is_whole)`,
     ),
     expected: 'a btree index on "expire", for all rows',
-    found: ([others]) => others as string,
+    found: ([others, isBuilding]) => foundOf(others, isBuilding),
     meaning:
       'A prune of either store can use no index of this kind, or not for all rows: it reads the whole table.',
-    fix: (_, subject) => [onExpire(subject)],
+    fix: buildBy(onExpire),
     isSafe,
   },
 ]

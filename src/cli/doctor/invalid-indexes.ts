@@ -2,55 +2,24 @@
 // repair of an index that somebody may be building: a drop ends the build by a deadlock, or waits for it and
 // drops what was built (seen on 18.4). Must not know how indexes are made.
 
-import type { Pool } from '../../connection/pool.ts'
 import type { Columns } from '../../connection/query.ts'
+import { isBusy } from './building.ts'
 import {
   type Check,
+  canRebuild,
   concurrently,
-  type Index,
   nothing,
   type Question,
   question,
   type Subject,
 } from './check.ts'
 import { indexesOn, isSafe, onExpire, uniqueSid } from './indexes.ts'
-import { ask } from './probe.ts'
-
-/** The locks that a drop waits for. Builds take one of them, and so does vacuum. */
-const LOCKS = `(
-      'ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'
-    )`
-
-/**
- * Whether somebody may be building an index of the table. A vacuum counts as well: before PostgreSQL 12 nothing
- * tells the two apart.
- */
-const isBusy = (oid: string) => `exists (
-    select from pg_catalog.pg_locks l join pg_catalog.pg_database d on d.oid = l.database
-    where d.datname = pg_catalog.current_database() and l.relation = ${oid}::oid and l.mode in ${LOCKS}
-  )`
 
 /** Whether PostgreSQL refuses to drop an index, as a constraint or the partitioned table's index needs it. */
 const isRequired = (index: string) => `(
     exists (select from pg_catalog.pg_constraint k where k.conindid = ${index})
     or exists (select from pg_catalog.pg_inherits h where h.inhrelid = ${index})
   )`
-
-/** Of an index by its schema and name, one row if it is invalid and nobody may be building it. */
-const STILL_INVALID = `
-  select c.relname::text
-  from pg_catalog.pg_index i
-  join pg_catalog.pg_class c on c.oid = i.indexrelid
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where n.nspname = $1::text and c.relname = $2::text and not i.indisvalid and not ${isBusy('i.indrelid')}`
-
-/**
- * Asks right before a repair: since the index was reported, which can be long ago, somebody may have built it,
- * or have begun to.
- */
-export async function isStillInvalid(pool: Pool, { schema, name }: Index): Promise<boolean> {
-  return (await ask(pool, STILL_INVALID, [schema, name])).length > 0
-}
 
 /** An invalid index that fulfils the condition, if there is no valid one. */
 const onlyInvalid = (condition: string, column: string): Question =>
@@ -78,7 +47,7 @@ const drop = (name: unknown, subject: Subject): string => `drop index${concurren
 
 // Of a partitioned table it would build the indexes of the partitions, and leave this one invalid.
 const rebuilt = (name: unknown, subject: Subject): readonly string[] =>
-  concurrently(subject) ? [`reindex index concurrently ${name}`] : nothing()
+  canRebuild(subject) ? [`reindex index concurrently ${name}`] : nothing()
 
 const replacedBy =
   (create: (subject: Subject) => string): Check['fix'] =>
