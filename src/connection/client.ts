@@ -22,6 +22,6 @@ export interface Client {
   query(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Columns[]>
   /** Drops the connection together with the statement under way. The next query opens another. */
   reset(): void
-  /** Closes the connection in an orderly way. No statement may be under way. */
+  /** Closes the connection in an orderly way, and opens no other. No statement may be under way. */
   end(): Promise<void>
 }

@@ -3,7 +3,7 @@
 // Must not know the statements.
 
 import { startTimer, stopTimer } from '../clock.ts'
-import { ConnectionError, type Server } from '../errors.ts'
+import { ConnectionError, closed, type Server } from '../errors.ts'
 import type { Client } from './client.ts'
 import type { DriverOptions } from './instance.ts'
 import { Link } from './link.ts'
@@ -21,6 +21,8 @@ export class OwnClient implements Client {
   #retireAt = 0
   #usedAt = 0
   #idle: NodeJS.Timeout | undefined
+  #isEnded = false
+  #ending: Promise<void> = Promise.resolve()
 
   /** @param onOpen is called when it has logged in, each time */
   constructor(options: DriverOptions, onOpen: (server: Server) => void) {
@@ -51,7 +53,9 @@ export class OwnClient implements Client {
   async query(text: string, parameters: Parameters, until: number, effectUntil: number): Promise<Columns[]> {
     stopTimer(this.#idle)
     if (this.#link?.isOver || this.#isStale) this.reset()
-    if (Date.now() > this.#retireAt) await this.end()
+    if (Date.now() > this.#retireAt) await this.#endLink()
+    // That can take a second. Nobody would close what is opened afterwards.
+    if (this.#isEnded) throw closed()
     this.#link ??= this.#openLink()
     const link = this.#link
     try {
@@ -70,7 +74,7 @@ export class OwnClient implements Client {
       throw error
     } finally {
       this.#usedAt = Date.now()
-      this.#idle = startTimer(() => void this.end(), this.#idleMs).unref()
+      this.#idle = startTimer(() => void this.#endLink(), this.#idleMs).unref()
     }
   }
 
@@ -79,11 +83,18 @@ export class OwnClient implements Client {
     this.#link = undefined
   }
 
-  async end(): Promise<void> {
+  end(): Promise<void> {
+    this.#isEnded = true
+    return this.#endLink()
+  }
+
+  #endLink(): Promise<void> {
     const link = this.#link
     this.#link = undefined
     stopTimer(this.#idle)
-    await link?.end()
+    // The one before can be ending still.
+    this.#ending = Promise.all([this.#ending, link?.end()]).then(() => {})
+    return this.#ending
   }
 
   /**

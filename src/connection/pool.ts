@@ -14,12 +14,14 @@ import {
   withoutData,
 } from '../errors.ts'
 import type { Settings } from '../settings/settings.ts'
-import { isTransient, PROTOCOL_VIOLATION, STATEMENT_LATE } from '../sqlstate.ts'
+import { isTransient, PROTOCOL_VIOLATION, READ_ONLY, STATEMENT_LATE } from '../sqlstate.ts'
 import { type BatchMessage, batches, traced } from '../tracing/channels.ts'
 import type { Counters } from '../tracing/counters.ts'
 import type { Client } from './client.ts'
+import { Clients } from './clients.ts'
 import { lentOptions } from './driver.ts'
 import { checkShareable } from './instance.ts'
+import { Liveness } from './liveness.ts'
 import { OwnClient } from './own-client.ts'
 import type { Columns, Parameters } from './query.ts'
 import { sharedClient } from './shared-client.ts'
@@ -31,6 +33,12 @@ const OF_THE_CONNECTION = new Set(
     'EHOSTDOWN EAI_AGAIN ENOTFOUND STORE_PASSWORD STORE_PROTOCOL',
   ].flatMap((codes) => codes.split(' ')),
 )
+
+// Logins that are refused within this time of each other are so for the same reason.
+const REFUSALS_MS = 1000
+
+// A busy process is told late that something has failed.
+const LATENESS_MS = 1000
 
 /** What is sent, and how long it is worth while. */
 export interface Request {
@@ -56,16 +64,21 @@ export interface Connections {
   readonly busy: number
 }
 
-type Attempt = { rows: Columns[] } | { error: StoreError; retryable: boolean }
+/** A failed one was refused alone if other connections are alive, where it can be tried at once. */
+type Attempt = { rows: Columns[] } | { error: StoreError; retryable: boolean; refusedAlone: boolean }
 
 export class Pool {
-  readonly #clients: readonly Client[]
-  readonly #idle: Client[]
-  readonly #waiting: ((client: Client) => void)[] = []
+  readonly #clients: Clients
+  readonly #isOwn: boolean
   /** How many attempts have failed since the last successful one, of all statements together. */
   #failures = 0
+  /** How many logins were refused soon after one another while other connections served, and when the last. */
+  #refusals = 0
+  #refusedAt = Number.NEGATIVE_INFINITY
+  readonly #liveness: Liveness
   #closed = false
   readonly #log: Settings['errorLog']
+  readonly #timeoutMs: number
   readonly #counters: Counters
   /** Why the last attempt to reach a server failed, once that was reported; undefined while one answers. */
   #away: StoreError | undefined
@@ -75,12 +88,17 @@ export class Pool {
   /** Opens nothing yet. @throws TypeError for an instance or address that cannot be used */
   constructor(settings: Settings, counters: Counters) {
     this.#log = settings.errorLog
+    this.#timeoutMs = settings.timeoutMs
     this.#counters = counters
-    this.#clients = createClients(settings, (server, isOwn) => {
-      if (isOwn) counters.connectionsOpened++
+    this.#isOwn = !settings.postgres || settings.isolate
+    const onOpen = (server: Server | undefined) => {
+      if (this.#isOwn) counters.connectionsOpened++
+      this.#refusals = 0
+      this.#clients.freeLogins()
       this.#reached(server)
-    })
-    this.#idle = [...this.#clients]
+    }
+    this.#clients = new Clients(createClients(settings, onOpen))
+    this.#liveness = new Liveness(settings.timeoutMs)
     const { stop } = settings
     this.#closed = stop?.aborted ?? false
     stop?.addEventListener('abort', () => void this.close())
@@ -105,7 +123,7 @@ export class Pool {
         this.#failures = 0
         return attempt.rows
       }
-      const { error, retryable } = attempt
+      const { error, retryable, refusedAlone } = attempt
       // When the deadline passes during an attempt, the error of the attempt before says more.
       if (error.code === 'STORE_TIMEOUT') throw last ? timedOut(last) : error
       const isLate = error.code === STATEMENT_LATE && monotonicMs() >= effectUntil
@@ -114,35 +132,60 @@ export class Pool {
       if (!retryable || isOnce || this.#closed) throw error
       // A function of the user's, such as a trigger, can raise any code for the data of one member.
       if (error.isFromFunction && isSplittable) throw error
-      // The first pause is short, for one connection that was lost. Later ones grow, for a server that is
-      // away. The count is shared, so that new statements do not start with short pauses while it is away.
-      const failures = error.isFromFunction ? raised++ : this.#failures++
-      const pauseMs = Math.min(5 * 3 ** failures, 250) * (0.5 + Math.random() / 2)
+      const pauseMs = refusedAlone ? 0 : pauseAfter(error.isFromFunction ? raised++ : this.#failures++)
       if (monotonicMs() + pauseMs >= until) throw timedOut(last)
       this.#counters.retries++
-      await pause(pauseMs)
+      if (pauseMs > 0) await pause(pauseMs)
     }
   }
 
   /** @param number 1 for the first attempt */
   async #attempt(request: Request, number: number): Promise<Attempt> {
-    const client = this.#takeIdle() ?? (await new Promise<Client>((take) => this.#waiting.push(take)))
-    const { server } = client
+    const client = this.#clients.take() ?? (await this.#clients.wait())
+    const { server, isReady, isShutOut } = client
+    // The next statement of a prune that was under way would open a connection that nobody closes.
+    const unsent = this.#closed ? closed() : monotonicMs() >= request.until ? timedOut() : undefined
+    if (unsent) {
+      this.#clients.giveBack(client, isShutOut)
+      return { error: withoutData(unsent, server), retryable: false, refusedAlone: false }
+    }
+    let refusedAlone = false
     try {
-      // The next statement of a prune that was under way would open a connection that nobody closes.
-      if (this.#closed) throw closed()
-      if (monotonicMs() >= request.until) throw timedOut()
-      return { rows: await this.#send(request, number, client) }
+      const rows = await this.#send(request, number, client)
+      if (isReady) this.#liveness.answered()
+      return { rows }
     } catch (failure) {
       const error = withoutData(failure, server)
-      // A store that closes has no connection either.
-      if (client.isShutOut && !this.#isConnected && !this.#closed) this.#shutOut(error)
-      return { error, retryable: isRetryable(error) }
+      if (isReady) {
+        if (isSilent(error)) this.#liveness.silent()
+        // An error is an answer, too.
+        else if (client.isOpen) this.#liveness.answered()
+      }
+      if (client.isShutOut) refusedAlone = this.#isRefusedAlone(error)
+      return { error, retryable: refusedAlone || isRetryable(error), refusedAlone }
     } finally {
-      const next = this.#waiting.shift()
-      if (next) next(client)
-      else this.#idle.push(client)
+      this.#clients.giveBack(client, refusedAlone)
     }
+  }
+
+  /**
+   * Whether connections that are open do for everybody, as at a server that has no more to give, and a login is
+   * tried now and then. Not if they can be dead: to try them one by one would take the time of a statement each.
+   */
+  #isRefusedAlone(error: StoreError): boolean {
+    const isConnected = this.#clients.all.some(({ isOpen }) => isOpen)
+    // A store that closes has no connection either.
+    if (!isConnected && !this.#closed) this.#shutOut(error)
+    // Where one connection leads to a standby, the others may. Those of an instance are not known one by one.
+    if (error.code === READ_ONLY || !this.#isOwn) return false
+    if (!isConnected || this.#liveness.isDoubtful(isSilent(error))) {
+      this.#clients.freeLogins()
+      return false
+    }
+    if (monotonicMs() - this.#refusedAt > REFUSALS_MS) this.#refusals = 0
+    this.#refusedAt = monotonicMs()
+    this.#clients.holdLogins(pauseAfter(this.#refusals++))
+    return true
   }
 
   #send(request: Request, attempt: number, client: Client): Promise<Columns[]> {
@@ -165,26 +208,13 @@ export class Pool {
   }
 
   get connections(): Connections {
-    const open = this.#clients.filter(({ isOpen }) => isOpen).length
-    return { max: this.#clients.length, open, busy: this.#clients.length - this.#idle.length }
+    const { all, idle } = this.#clients
+    return { max: all.length, open: all.filter(({ isOpen }) => isOpen).length, busy: all.length - idle }
   }
 
   /** Whether a statement would be sent at once, without a login before. */
   get isReady(): boolean {
-    return this.#idle[this.#nextIdle]?.isReady === true
-  }
-
-  #takeIdle(): Client | undefined {
-    return this.#idle.splice(this.#nextIdle, 1)[0]
-  }
-
-  /**
-   * The index of one that is free in the server too, if there is one. The one that was used last comes first,
-   * also if it has just been lost: those that are still open can be as dead, and would be tried one by one.
-   */
-  get #nextIdle(): number {
-    const free = this.#idle.findLastIndex(({ isBusy }) => !isBusy)
-    return free === -1 ? this.#idle.length - 1 : free
+    return this.#clients.next?.isReady === true
   }
 
   #reached(server: Server | undefined): void {
@@ -195,40 +225,46 @@ export class Pool {
   }
 
   #shutOut(reason: StoreError): void {
-    if (!this.#away) this.#log('PostgreSQL cannot be reached', reason)
+    const isNews = !this.#away
     // That an attempt was given up says less than how another one failed.
-    if (!this.#away || reason.code !== 'STORE_TIMEOUT') this.#away = reason
-  }
-
-  get #isConnected(): boolean {
-    return this.#clients.some(({ isOpen }) => isOpen)
+    if (isNews || reason.code !== 'STORE_TIMEOUT') this.#away = reason
+    if (isNews) this.#log('PostgreSQL cannot be reached', reason)
   }
 
   /**
-   * Whether something failed as no server could be reached, which `errorLog` was told of.
-   * @param began in ms of the monotonic clock
+   * Whether something has just failed as no server could be reached, which `errorLog` was told of.
    */
-  isOfOutage(code: string, began: number): boolean {
-    // It can be late for an outage that has just ended.
-    return this.#away !== undefined || (code === 'STORE_TIMEOUT' && this.#backAt >= began)
+  isOfOutage(code: string): boolean {
+    if (this.#away) return true
+    // What began before a server was back can be late for it afterwards, and no later than after `timeout`.
+    return code === 'STORE_TIMEOUT' && monotonicMs() - this.#backAt <= this.#timeoutMs + LATENESS_MS
   }
 
   /** The error for a caller whose statement was never sent, with the last reason why a server was away. */
   timedOut(): StoreError {
-    return this.#away ? timedOut(this.#away) : withoutData(timedOut(), this.#clients[0]?.server)
+    return this.#away ? timedOut(this.#away) : withoutData(timedOut(), this.#clients.all[0]?.server)
   }
 
   /** Drops all connections of the store's own, after one of them gave rows that were not asked for. */
   replace(): void {
-    for (const client of this.#clients) client.reset()
+    for (const client of this.#clients.all) client.reset()
   }
 
   /** Closes the store's own connections, and opens no more. */
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.all(this.#clients.map((client) => client.end()))
+    await Promise.all(this.#clients.all.map((client) => client.end()))
   }
 }
+
+/**
+ * Short after the first failure, for one connection that was lost. Grows, for a server that is away: the count is
+ * of all statements, so that new ones do not start with short pauses meanwhile.
+ */
+const pauseAfter = (failures: number): number => Math.min(5 * 3 ** failures, 250) * (0.5 + Math.random() / 2)
+
+/** Whether nothing came until the deadline. */
+const isSilent = ({ code }: StoreError): boolean => code === 'STORE_TIMEOUT' || code === 'CONNECT_TIMEOUT'
 
 /** Every statement of the store may run twice, because it sets absolute values. */
 function isRetryable({ code, severity }: StoreError): boolean {
@@ -236,16 +272,12 @@ function isRetryable({ code, severity }: StoreError): boolean {
   return OF_THE_CONNECTION.has(code) || isTransient(code) || isOfPooler
 }
 
-/** @param onOpen gets whether the connection is the store's own */
-function createClients(
-  settings: Settings,
-  onOpen: (server: Server | undefined, isOwn: boolean) => void,
-): Client[] {
+function createClients(settings: Settings, onOpen: (server: Server | undefined) => void): Client[] {
   const { postgres: sql, isolate, max } = settings
   if (sql && !isolate) {
     checkShareable(sql)
-    return Array.from({ length: max }, () => sharedClient(sql, (server) => onOpen(server, false)))
+    return Array.from({ length: max }, () => sharedClient(sql, onOpen))
   }
   const options = lentOptions(settings)
-  return Array.from({ length: max }, () => new OwnClient(options, (server) => onOpen(server, true)))
+  return Array.from({ length: max }, () => new OwnClient(options, onOpen))
 }

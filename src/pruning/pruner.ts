@@ -2,7 +2,7 @@
 // process alive, never runs two prunes at once, and starts again when a prune has ended. Must not know how
 // rows are deleted.
 
-import { inBackground, MAX_DELAY_MS, monotonicMs, startTimer, stopTimer } from '../clock.ts'
+import { inBackground, MAX_DELAY_MS, startTimer, stopTimer } from '../clock.ts'
 import type { Settings } from '../settings/settings.ts'
 import { type PruneMessage, prunes, traced } from '../tracing/channels.ts'
 import { type Deletes, type Place, prune } from './prune.ts'
@@ -16,8 +16,8 @@ interface PruneSettings
   extends Pick<Settings, 'pruneSessionInterval' | 'pruneSessionRandomizedInterval' | 'errorLog'> {
   /** Gets how many rows a prune has deleted, when it has ended. */
   onPruned?(count: number): void
-  /** Whether the failure of what began then, in ms of the monotonic clock, was reported already. */
-  isKnown?(error: unknown, began: number): boolean
+  /** Whether the failure of a prune, which has just come up, was reported already. */
+  isKnown?(error: unknown): boolean
 }
 
 export class Pruner {
@@ -50,9 +50,8 @@ export class Pruner {
     if (this.#timer || this.#running !== undefined || this.#stopped || seconds === false) return
     this.#timer = startTimer(
       () => {
-        const began = monotonicMs()
         this.#run(this.#place).catch((error) => {
-          if (this.#stopped || this.#settings.isKnown?.(error, began)) return
+          if (this.#stopped || this.#settings.isKnown?.(error)) return
           this.#settings.errorLog('Failed to prune sessions', error)
         })
       },

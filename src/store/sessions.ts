@@ -56,7 +56,7 @@ export class Sessions {
     }
     const witness = { isPresent: () => events.hasListener('expire'), tell: expiredTeller(settings, events) }
     // The pool has reported that no server can be reached.
-    const isKnown = (error: unknown, began: number) => this.#pool.isOfOutage(codeOf(error), began)
+    const isKnown = (error: unknown) => this.#pool.isOfOutage(codeOf(error))
     this.#pruner = new Pruner({ ...settings, onPruned, isKnown }, deletes(this.#table, witness))
     this.#calls = new Calls(() => this.#pruner.start())
     const loaded = new LoadedSessions()

@@ -14,6 +14,8 @@ const PURE = [
   'src/events.ts',
   'src/sqlstate.ts',
   'src/connection/address.ts',
+  'src/connection/clients.ts',
+  'src/connection/liveness.ts',
   'src/connection/messages.ts',
   'src/connection/real-timers.ts',
   'src/connection/ssl.ts',

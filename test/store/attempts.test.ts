@@ -25,6 +25,19 @@ const test = promises('attempts')
 const retries = (store: { stats(): { retries: number } }) => store.stats().retries
 const someTime = (ms: number) => new Promise((resume) => setTimeout(resume, ms))
 
+/** @param use gets the address of the database for a role of its own */
+async function withRole(use: (url: string, role: string) => Promise<void>): Promise<void> {
+  const role = `attempts_${process.pid}`
+  await db.sql.unsafe(`create role ${role} login password 'secret'`)
+  await db.sql.unsafe(`grant select, insert, update, delete on session to ${role}`)
+  try {
+    await use(Object.assign(new URL(db.url), { username: role, password: 'secret' }).href, role)
+  } finally {
+    await db.sql`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`
+    await db.sql.unsafe(`drop owned by ${role}; drop role ${role}`)
+  }
+}
+
 /** Leads the first connection to the server. What becomes of the others is the test's. */
 async function firstAlone(
   onOther: (socket: Socket) => void,
@@ -251,6 +264,258 @@ test('a connection that is known to have ended is replaced before anything is se
     assert.equal(await store.get('sid'), null)
     assert.equal(retries(store), 0)
   }))
+
+test('where the server lets no more connections in, those that are open serve everybody at once', async () => {
+  let refused = 0
+  // After the answer on the connection that is open.
+  const way = await firstAlone((socket) => {
+    refused++
+    setTimeout(() => socket.destroy(), 20)
+  })
+  try {
+    await withStore({ conString: way.url, max: 3, timeout: 3, errorLog() {} }, async (store) => {
+      await store.get('full')
+      const began = monotonicMs()
+      for (let i = 0; i < 100; i++) {
+        // Two at a time, one of which finds the open connection in use.
+        await Promise.all([store.set('full', sessionOf()), store.get('other')])
+        assert.ok(await store.get('full'))
+      }
+      // A pause grows to an eighth of a second at least, and meanwhile none of the two tries to log in.
+      const allowed = 8 + (2 * (monotonicMs() - began)) / 125
+      assert.ok(refused > 2 && refused < allowed, `${refused} of ${allowed}`)
+      assert.ok(retries(store) <= refused + 1)
+    })
+  } finally {
+    await way.close()
+  }
+})
+
+test('a connection that a full server has not let in again does not stand before one that is open', () =>
+  withRole(async (conString, role) => {
+    await withStore({ conString, max: 2, timeout: 3, errorLog() {} }, async (store) => {
+      while (store.stats().connections.open < 2)
+        await Promise.all([store.set('full', sessionOf()), store.get('other')])
+      await store.get('full')
+      await db.sql.unsafe(`alter role ${role} connection limit 1`)
+      await db.sql`
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where usename = ${role} order by query_start desc limit 1`
+      while (store.stats().connections.open > 1) await someTime(10)
+      assert.ok(await store.get('full'))
+    })
+  }))
+
+test('a login that is refused otherwise than for the moment fails nothing that an open connection can do', () =>
+  withRole(async (conString, role) => {
+    await withStore({ conString, max: 2, errorLog() {} }, async (store) => {
+      await store.get('moved')
+      // As where the password is changed: the tests' server asks for none.
+      await db.sql.unsafe(`alter role ${role} nologin`)
+      for (let i = 0; i < 20; i++) {
+        await Promise.all([store.set('moved', sessionOf()), store.get('other')])
+        assert.ok(await store.get('moved'))
+      }
+      await db.sql`select pg_terminate_backend(pid) from pg_stat_activity where usename = ${role}`
+      while (store.stats().connections.open > 0) await someTime(10)
+      assert.equal((await failure(store.get('moved'))).code, '28000')
+    })
+  }))
+
+test('where a new connection leads to a standby, one that may lead to it as well is not preferred', async () => {
+  const { hostname, port: serverPort } = new URL(db.url)
+  let isStandby = false
+  let refusals = 0
+  const way = await port((socket) => {
+    const upstream = connect(Number(serverPort), hostname).on('error', () => {})
+    socket.pipe(upstream).on('close', () => socket.destroy())
+    socket.on('close', () => upstream.destroy())
+    if (!isStandby) return void upstream.pipe(socket)
+    upstream.on('data', (data) => {
+      const text = data.toString('latin1')
+      // Of the same length as `false`, the answer of a primary to the question whether it is a standby.
+      const said = text.replace('\x05false', '\x05yes..')
+      if (said !== text) refusals++
+      // After the answer on the connection that is open.
+      setTimeout(() => socket.write(Buffer.from(said, 'latin1')), 20)
+    })
+  })
+  const conString = db.url.replace(`:${serverPort}/`, `:${way.number}/`)
+  try {
+    await withStore({ conString, max: 2, errorLog() {} }, async (store) => {
+      await store.get('reads')
+      isStandby = true
+      const both = Promise.all([store.set('writes', sessionOf()), store.get('reads')])
+      let isDone = false
+      void both.finally(() => {
+        isDone = true
+      })
+      while (refusals < 3 && !isDone) await someTime(5)
+      assert.ok(!isDone, 'served by the other one')
+      isStandby = false
+      await both
+    })
+  } finally {
+    await way.close()
+  }
+})
+
+test('after an outage that left dead connections, these are not tried one by one', async () => {
+  const { hostname, port: serverPort } = new URL(db.url)
+  let state: 'up' | 'down' | 'up again' = 'up'
+  const cut: (() => unknown)[] = []
+  const way = await port((socket) => {
+    if (state === 'down') return void socket.destroy()
+    const upstream = connect(Number(serverPort), hostname).on('error', () => {})
+    socket.pipe(upstream).pipe(socket)
+    socket.on('close', () => upstream.destroy())
+    if (state === 'up') cut.push(() => socket.unpipe(upstream).pause())
+  })
+  const conString = db.url.replace(`:${serverPort}/`, `:${way.number}/`)
+  const pool = new Pool(parseOptions({ conString, max: 3, errorLog() {} }), new Counters())
+  const ask = (ms: number) =>
+    pool.query({ verb: 'ask', text: `select 'a'`, parameters: () => [], until: monotonicMs() + ms })
+  try {
+    await Promise.all([ask(5000), ask(5000), ask(5000)])
+    assert.equal(cut.length, 3)
+    for (const each of cut) each()
+    state = 'down'
+    // The first two find out, each on one of them.
+    for (let i = 0; i < 2; i++) assert.equal((await failure(ask(1000))).code, 'STORE_TIMEOUT')
+    assert.equal(pool.connections.open, 1)
+    const third = ask(10_000)
+    await someTime(300)
+    state = 'up again'
+    assert.deepEqual(await third, [['a']])
+  } finally {
+    await pool.close()
+    await way.close()
+  }
+})
+
+/** A pool with three connections that are open, at a server that lets in no more. */
+async function withFullPool(
+  timeout: number,
+  use: (
+    pool: Pool,
+    ask: (ms: number, text?: string) => Promise<unknown>,
+    fill: () => Promise<void>,
+  ) => Promise<void>,
+): Promise<void> {
+  await withRole(async (conString, role) => {
+    const pool = new Pool(parseOptions({ conString, max: 3, timeout, errorLog() {} }), new Counters())
+    const ask = (ms: number, text = `select 'a'`) =>
+      pool.query({ verb: 'ask', text, parameters: () => [], until: monotonicMs() + ms })
+    try {
+      await Promise.all([ask(5000), ask(5000), ask(5000)])
+      assert.equal(pool.connections.open, 3)
+      await use(pool, ask, async () => {
+        await db.sql.unsafe(`alter role ${role} connection limit 1`)
+      })
+    } finally {
+      await pool.close()
+    }
+  })
+}
+const SLOW = `select 'a' from pg_sleep(20)`
+
+test('after statements that got no answer, a connection that is alive all the same is found soon', () =>
+  withFullPool(0.5, async (pool, ask, fill) => {
+    for (const { code } of await Promise.all([failure(ask(300, SLOW)), failure(ask(300, SLOW))]))
+      assert.equal(code, 'STORE_TIMEOUT')
+    await fill()
+    assert.deepEqual(await ask(10_000), [['a']])
+    assert.equal(pool.connections.open, 1)
+  }))
+
+test('statements without an answer do not count together where there was an answer in between', () =>
+  withFullPool(60, async (pool, ask, fill) => {
+    for (const isLast of [false, true]) {
+      assert.equal((await failure(ask(300, SLOW))).code, 'STORE_TIMEOUT')
+      if (isLast) await fill()
+      // The first one logs in again.
+      for (let i = 0; i < 2; i++) assert.deepEqual(await ask(5000), [['a']])
+    }
+    assert.equal(pool.connections.open, 2)
+  }))
+
+test('a host that has fallen silent sends nobody to the connections that it has left', async () => {
+  const { hostname, port: serverPort } = new URL(db.url)
+  let isStandby = true
+  const kept: Socket[] = []
+  let isSilent = false
+  const primary = await port((socket) => {
+    if (isSilent) return
+    const upstream = connect(Number(serverPort), hostname).on('error', () => {})
+    socket.pipe(upstream).pipe(socket)
+    socket.on('close', () => upstream.destroy())
+    kept.push(socket)
+  })
+  const standby = await port((socket) => {
+    const upstream = connect(Number(serverPort), hostname).on('error', () => {})
+    socket.pipe(upstream)
+    socket.on('close', () => upstream.destroy())
+    upstream.on('data', (data) => {
+      const text = data.toString('latin1')
+      const said = isStandby ? text.replace('\x05false', '\x05yes..') : text
+      socket.write(Buffer.from(said, 'latin1'))
+    })
+  })
+  const hosts = `127.0.0.1:${primary.number},127.0.0.1:${standby.number}`
+  const conString = db.url.replace(new URL(db.url).host, hosts)
+  // A login may take a second then.
+  const pool = new Pool(parseOptions({ conString, max: 3, timeout: 4, errorLog() {} }), new Counters())
+  const ask = (ms: number) =>
+    pool.query({ verb: 'ask', text: `select 'a'`, parameters: () => [], until: monotonicMs() + ms })
+  try {
+    await Promise.all([ask(8000), ask(8000), ask(8000)])
+    assert.equal(pool.connections.open, 3)
+    isSilent = true
+    for (const socket of kept) socket.unpipe().pause()
+    assert.equal((await failure(ask(500))).code, 'STORE_TIMEOUT')
+    const next = ask(8000)
+    await someTime(3500)
+    isStandby = false
+    assert.deepEqual(await next, [['a']])
+  } finally {
+    await pool.close()
+    await Promise.all([primary.close(), standby.close()])
+  }
+})
+
+test('a connection that is too old is not replaced by one that is opened after the closing', async () => {
+  const { hostname, port: serverPort } = new URL(db.url)
+  let connections = 0
+  let silence = () => {}
+  const way = await port((socket) => {
+    connections++
+    const upstream = connect(Number(serverPort), hostname).on('error', () => {})
+    socket.pipe(upstream).pipe(socket)
+    socket.on('close', () => upstream.destroy())
+    silence = () => {
+      socket.unpipe(upstream)
+      socket.pause()
+    }
+  })
+  const sql = postgres(db.url.replace(`:${serverPort}/`, `:${way.number}/`), { max_lifetime: 0.01 })
+  const pool = new Pool(parseOptions({ postgres: sql, max: 1, errorLog() {} }), new Counters())
+  const ask = () =>
+    pool.query({ verb: 'ask', text: `select 'a'`, parameters: () => [], until: monotonicMs() + 8000 })
+  try {
+    await ask()
+    // Its orderly end takes a second then.
+    silence()
+    await someTime(20)
+    const asked = failure(ask())
+    await pool.close()
+    assert.equal((await asked).code, 'STORE_CLOSED')
+    assert.equal(connections, 1)
+  } finally {
+    await pool.close()
+    await way.close()
+    await sql.end()
+  }
+})
 
 test('`max_lifetime` is in seconds, and a connection in use is not idle', async () => {
   const sql = postgres(db.url, { max_lifetime: 60, idle_timeout: 0.2 } as object)

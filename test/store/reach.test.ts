@@ -5,8 +5,12 @@ import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import postgres from 'postgres'
+import { monotonicMs } from '../../src/clock.ts'
+import { Pool } from '../../src/connection/pool.ts'
 import { noPassword, serverInWords } from '../../src/errors.ts'
+import { parseOptions } from '../../src/settings/settings.ts'
 import { prunes } from '../../src/tracing/channels.ts'
+import { Counters } from '../../src/tracing/counters.ts'
 import { proxy } from '../faults/proxy.ts'
 import { database, tableSql } from '../support/database.ts'
 import { failure } from '../support/failure.ts'
@@ -217,6 +221,36 @@ test('a prune that fails for an outage is not reported either when it fails a mo
     await gate.close()
   }
   assert.deepEqual(logged, ['PostgreSQL cannot be reached', 'PostgreSQL can be reached again'])
+})
+
+test('what is late longer after an outage than it may take is not put down to the outage', async () => {
+  let isShut = true
+  const gate = await port((socket) => {
+    if (isShut) socket.destroy()
+    else relay(socket)
+  })
+  const told: [message: string, late: boolean, refused: boolean][] = []
+  const isOfOutage = () => pool.isOfOutage('STORE_TIMEOUT')
+  const errorLog = (message: string) =>
+    void told.push([message.replace(/ \(.*/, ''), isOfOutage(), pool.isOfOutage('42501')])
+  const settings = parseOptions({ conString: through(gate.number), max: 1, timeout: 0.2, errorLog })
+  const pool = new Pool(settings, new Counters())
+  const asked = pool.query({
+    verb: 'ask',
+    text: `select 'a'`,
+    parameters: () => [],
+    until: monotonicMs() + 60_000,
+  })
+  while (told.length === 0) await seconds(0.01)
+  isShut = false
+  await asked
+  while (isOfOutage()) await seconds(0.01)
+  await pool.close()
+  await gate.close()
+  assert.deepEqual(told, [
+    ['PostgreSQL cannot be reached', true, true],
+    ['PostgreSQL can be reached again', true, false],
+  ])
 })
 
 test('a connection that is lost and replaced is not worth a word, nor one of several hosts', async () => {
