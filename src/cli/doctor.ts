@@ -74,58 +74,72 @@ async function repair(findings: readonly Repairable[], values: FlagValues, scree
   const safe = findings.filter(({ isSafe, statements }) => isSafe && statements.length > 0)
   const statements = safe.flatMap((finding) => finding.statements)
   if (statements.length === 0) {
-    screen.remark('There is nothing that can be repaired without a decision of yours.')
+    screen.remark('There is nothing that can be repaired now without a decision of yours.')
     return false
   }
   for (const statement of statements) screen.remark(`  ${printable(statement)};`)
   const question = statements.length === 1 ? 'Run this statement?' : 'Run these statements?'
   if (!(await screen.confirm(question, values['yes'] === true))) return false
-  let run = 0
+  const run: string[] = []
   const sayRun = (more = '') => {
-    const verb = run === 1 ? 'was' : 'were'
-    screen.caveat = `${run} of ${safe.length} ${safe.length === 1 ? 'repair' : 'repairs'} ${verb} run. ${more}`
+    const verb = run.length === 1 ? 'was' : 'were'
+    const all = `${statements.length} ${statements.length === 1 ? 'statement' : 'statements'}`
+    screen.caveat = `${run.length} of ${all} ${verb} run. ${more}`
+    if (run.length > 0) screen.achieved = `Run before this error: ${run.join(' ')}`
   }
+  const sayUnfinished = () =>
+    sayRun('An index whose building did not end is not valid; the same command finds it.')
   await withContact(settingsOf(values, screen.interruption, true), async ({ pool }) => {
     for (const finding of safe) {
-      sayRun('An index whose building did not end is not valid; the same command finds it.')
-      if (await repairOne(pool, finding, screen)) run++
+      sayUnfinished()
+      // A server that restarts is waited for.
+      await connected(pool)
+      await repairOne(pool, finding, screen, (statement) => {
+        run.push(`${printable(statement)};`)
+        sayUnfinished()
+      })
     }
     screen.endProgress()
+    await connected(pool)
   })
   sayRun()
   return true
 }
 
-/** One that fails keeps no other from being repaired. It is found again afterwards. @returns whether it was run */
+const isSame = (one: Repairable, other: Repairable): boolean =>
+  one.code === other.code && one.index === other.index && one.statements.length === other.statements.length
+
+/**
+ * One that fails keeps no other from being repaired. It is found again afterwards.
+ * @param onRun gets each statement that was run
+ */
 async function repairOne(
   pool: Pool,
-  { code, fix, statements, again }: Repairable,
+  finding: Repairable,
   screen: Screen,
-): Promise<boolean> {
+  onRun: (statement: string) => void,
+): Promise<void> {
+  const { code, statements, again } = finding
   const leave = (text: string) => {
     screen.endProgress()
     screen.remark(printable(text))
-    return false
   }
   try {
     // What was found can be long ago: somebody may have repaired it since, or have begun to.
-    // A server that restarts is waited for, as it is for the statements.
-    await connected(pool)
     const found = await again?.(pool)
-    if (!found?.some((finding) => finding.code === code && finding.fix === fix))
+    if (!found?.some((other) => isSame(finding, other)))
       return leave(
         `Not run, as it is not called for any more, or somebody works on the table: ${statements.join('; ')}`,
       )
     for (const statement of statements) {
       screen.progress(`Running: ${statement}`)
       await change(pool, statement, REPAIR_MS)
-      screen.achieved = `${screen.achieved || 'Run before this error:'} ${printable(statement)};`
+      onRun(statement)
     }
   } catch (error) {
     if (!(error instanceof StoreError) || isHopeless(error)) throw error
-    return leave(`The repair of ${code} failed: ${error.message}`)
+    leave(`The repair of ${code} failed: ${error.message}`)
   }
-  return true
 }
 
 function show(findings: readonly Finding[], screen: Screen): void {

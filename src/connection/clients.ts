@@ -5,13 +5,21 @@
 import { monotonicMs, startTimer } from '../clock.ts'
 import type { Client } from './client.ts'
 
+// What keeps logins from being let in is over, if none was refused for so long.
+const HOLDING_MS = 5000
+
+interface Waiting {
+  readonly until: number
+  resolve(client: Client | undefined): void
+}
+
 export class Clients {
   readonly all: readonly Client[]
   readonly #idle: Client[]
-  readonly #waiting: ((client: Client) => void)[] = []
-  /** How long logins are held back after each; 0 if they are not. */
+  readonly #waiting: Waiting[] = []
+  /** How long logins are held back after each, and since when, in ms of the monotonic clock. */
   #holdMs = 0
-  /** Until when, in ms of the monotonic clock. */
+  #holdingSince = Number.NEGATIVE_INFINITY
   #heldUntil = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
 
@@ -35,9 +43,12 @@ export class Clients {
     return this.#takeIdle()
   }
 
-  /** The next client, for who got none by `take`. */
-  wait(): Promise<Client> {
-    return new Promise((resolve) => this.#waiting.push(resolve))
+  /**
+   * The next client, for who got none by `take`; undefined after `until`, when there would have been one.
+   * @param until in ms of the monotonic clock
+   */
+  wait(until: number): Promise<Client | undefined> {
+    return new Promise((resolve) => this.#waiting.push({ until, resolve }))
   }
 
   /** @param comesLast whether it is handed out after all others */
@@ -47,23 +58,31 @@ export class Clients {
     this.#handOut()
   }
 
+  /** Whether logins are tried one at a time. */
+  get isHolding(): boolean {
+    return monotonicMs() - this.#holdingSince < HOLDING_MS
+  }
+
   /** So that those that are logged in do for everybody, and one login is tried at a time. */
   holdLogins(ms: number): void {
     this.#holdMs = ms
+    this.#holdingSince = monotonicMs()
     this.#heldUntil = monotonicMs() + ms
   }
 
   freeLogins(): void {
-    this.#holdMs = 0
+    this.#holdingSince = Number.NEGATIVE_INFINITY
     this.#heldUntil = Number.NEGATIVE_INFINITY
     this.#handOut()
   }
 
   #handOut(): void {
-    while (this.#waiting.length > 0) {
-      const client = this.#takeIdle()
-      if (!client) return
-      this.#waiting.shift()?.(client)
+    for (let [first] = this.#waiting; first; [first] = this.#waiting) {
+      const isLate = monotonicMs() >= first.until
+      const client = isLate ? undefined : this.#takeIdle()
+      if (!client && !isLate) return
+      this.#waiting.shift()
+      first.resolve(client)
     }
   }
 
@@ -74,7 +93,7 @@ export class Clients {
       return
     }
     const [client] = this.#idle.splice(next, 1)
-    if (!client?.isReady) this.#heldUntil = monotonicMs() + this.#holdMs
+    if (!client?.isReady && this.isHolding) this.#heldUntil = monotonicMs() + this.#holdMs
     return client
   }
 

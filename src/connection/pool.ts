@@ -34,9 +34,6 @@ const OF_THE_CONNECTION = new Set(
   ].flatMap((codes) => codes.split(' ')),
 )
 
-// Logins that are refused within this time of each other are so for the same reason.
-const REFUSALS_MS = 1000
-
 // A busy process is told late that something has failed.
 const LATENESS_MS = 1000
 
@@ -72,9 +69,8 @@ export class Pool {
   readonly #isOwn: boolean
   /** How many attempts have failed since the last successful one, of all statements together. */
   #failures = 0
-  /** How many logins were refused soon after one another while other connections served, and when the last. */
+  /** How many logins were refused soon after one another while other connections served. */
   #refusals = 0
-  #refusedAt = Number.NEGATIVE_INFINITY
   readonly #liveness: Liveness
   #closed = false
   readonly #log: Settings['errorLog']
@@ -141,14 +137,15 @@ export class Pool {
 
   /** @param number 1 for the first attempt */
   async #attempt(request: Request, number: number): Promise<Attempt> {
-    const client = this.#clients.take() ?? (await this.#clients.wait())
-    const { server, isReady, isShutOut } = client
-    // The next statement of a prune that was under way would open a connection that nobody closes.
-    const unsent = this.#closed ? closed() : monotonicMs() >= request.until ? timedOut() : undefined
-    if (unsent) {
-      this.#clients.giveBack(client, isShutOut)
+    let unsent = this.#reasonNotToSend(request)
+    const client = unsent ? undefined : (this.#clients.take() ?? (await this.#clients.wait(request.until)))
+    unsent ??= this.#reasonNotToSend(request)
+    if (!client || unsent) {
+      if (client) this.#clients.giveBack(client, false)
+      const [{ server } = {}] = this.#clients.all
       return { error: withoutData(unsent, server), retryable: false, refusedAlone: false }
     }
+    const { server, isReady } = client
     let refusedAlone = false
     try {
       const rows = await this.#send(request, number, client)
@@ -168,6 +165,12 @@ export class Pool {
     }
   }
 
+  #reasonNotToSend({ until }: Request): StoreError | undefined {
+    // The next statement of a prune that was under way would open a connection that nobody closes.
+    if (this.#closed) return closed()
+    return monotonicMs() >= until ? timedOut() : undefined
+  }
+
   /**
    * Whether connections that are open do for everybody, as at a server that has no more to give, and a login is
    * tried now and then. Not if they can be dead: to try them one by one would take the time of a statement each.
@@ -176,14 +179,13 @@ export class Pool {
     const isConnected = this.#clients.all.some(({ isOpen }) => isOpen)
     // A store that closes has no connection either.
     if (!isConnected && !this.#closed) this.#shutOut(error)
-    // Where one connection leads to a standby, the others may. Those of an instance are not known one by one.
-    if (error.code === READ_ONLY || !this.#isOwn) return false
     if (!isConnected || this.#liveness.isDoubtful(isSilent(error))) {
       this.#clients.freeLogins()
       return false
     }
-    if (monotonicMs() - this.#refusedAt > REFUSALS_MS) this.#refusals = 0
-    this.#refusedAt = monotonicMs()
+    // Where one connection leads to a standby, the others may. Those of an instance are not known one by one.
+    if (error.code === READ_ONLY || !this.#isOwn) return false
+    if (!this.#clients.isHolding) this.#refusals = 0
     this.#clients.holdLogins(pauseAfter(this.#refusals++))
     return true
   }
@@ -253,6 +255,8 @@ export class Pool {
   /** Closes the store's own connections, and opens no more. */
   async close(): Promise<void> {
     this.#closed = true
+    // Who waits is told so.
+    this.#clients.freeLogins()
     await Promise.all(this.#clients.all.map((client) => client.end()))
   }
 }

@@ -318,7 +318,7 @@ test('init speaks of no index that did not end once the index on user ids is the
   await allHaveEnded()
 })
 
-test('doctor --fix says how many of the repairs were run', async () => {
+test('doctor --fix says how many of the statements were run', async () => {
   await table()
   await db.sql`drop index "IDX_session_expire"`
   await db.sql`alter table session drop constraint session_pkey`
@@ -353,7 +353,7 @@ test('doctor --fix says how many of the repairs were run', async () => {
   assert.equal(code, 130)
   assert.match(
     err,
-    /^Interrupted\. 1 of 2 repairs was run\. An index whose building did not end is not valid; .*\n$/m,
+    /^Interrupted\. 1 of 2 statements was run\. An index whose building did not end is not valid; .*\n$/m,
   )
   await allHaveEnded()
   assert.equal(await indexes(), 1)

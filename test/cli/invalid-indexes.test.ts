@@ -236,12 +236,15 @@ for (const { code, drop, create, flags } of missing) {
       const build = waiting.unsafe(create.replace(' index ', ' index concurrently ')).catch(() => {})
       const isWaiting = async () =>
         (await db.sql`select from pg_locks where relation = 'session'::regclass and not granted`).length > 0
-      while (!(await isWaiting())) await new Promise((resume) => setTimeout(resume, 10))
-      assert.deepEqual(await offered(built), [false])
-      await db.sql`
-        select pg_cancel_backend(pid) from pg_locks where relation = 'session'::regclass and not granted`
-      await build
-      await waiting.end({ timeout: 5 })
+      try {
+        while (!(await isWaiting())) await new Promise((resume) => setTimeout(resume, 10))
+        assert.deepEqual(await offered(built), [false])
+      } finally {
+        await db.sql`
+          select pg_cancel_backend(pid) from pg_locks where relation = 'session'::regclass and not granted`
+        await build
+        await waiting.end({ timeout: 5 })
+      }
     })
   })
 }
@@ -283,6 +286,37 @@ test('a database that is read-only ends the repairs at the first, and says so on
   assert.equal(err.match(/read-only transaction/g)?.length, 1, err)
   assert.match(err, /^connect-postgres-simple: .*\[SQLSTATE 25006\]/m)
   assert.equal(out, '')
+})
+
+test('a vacuum is not taken for a build, neither of what is missing nor of what is invalid', async () => {
+  await table(
+    'drop index "IDX_session_expire"',
+    'create index other on session (lower(sid))',
+    invalidate('other'),
+  )
+  await db.sql`
+    insert into session select n, '{"cookie":{}}', now() + interval '1 day' from generate_series(1, 20000) n`
+  const vacuum = postgres(db.url, { max: 1, onnotice() {} })
+  await vacuum`set vacuum_cost_delay = 100`
+  await vacuum`set vacuum_cost_limit = 1`
+  const running = vacuum`vacuum session`.catch(() => {})
+  const works = async () => (await db.sql`select from pg_stat_progress_vacuum`).length > 0
+  try {
+    while (!(await works())) await new Promise((resume) => setTimeout(resume, 10))
+    const found = await findings()
+    assert.ok(await works())
+    assert.deepEqual(
+      found.map(({ code, fix }) => [code, fix !== null]),
+      [
+        ['expire-index-missing', true],
+        ['index-invalid', true],
+      ],
+    )
+  } finally {
+    await db.sql`select pg_cancel_backend(pid) from pg_stat_progress_vacuum`
+    await running
+    await vacuum.end()
+  }
 })
 
 test('somebody who waits for a session is not taken for a build', async () => {

@@ -43,6 +43,8 @@ const faults: Record<string, string> = {
   'sid-unique-missing': 'alter table session drop constraint session_pkey',
   'index-invalid': `create index other on session (lower(sid));
     update pg_index set indisvalid = false where indexrelid = 'other'::regclass`,
+  'user-index-invalid': `update pg_index set indisvalid = false
+    where indexrelid = (select oid from pg_class where relname ~ '^IDX_session_user_')`,
   'column-type': 'alter table session alter column sess type jsonb',
 }
 /** Some of these servers are no longer maintained. */

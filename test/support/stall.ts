@@ -6,14 +6,16 @@ const INTERVAL_MS = 20
 /** How often work is done at most. */
 const ATTEMPTS = 3
 
-/** Keeps, in ms, by how much it was woken too late at worst, and when it was woken last. */
+/** Keeps, in ms, by how much it was woken too late at worst, when it was woken last, and all that it was late. */
 const THREAD = `
   const { parentPort, workerData: { shared, intervalMs } } = require('node:worker_threads')
   const times = new Float64Array(shared)
   times[1] = Date.now()
   const timer = setInterval(() => {
     const now = Date.now()
-    times[0] = Math.max(times[0], now - times[1] - intervalMs)
+    const late = now - times[1] - intervalMs
+    times[0] = Math.max(times[0], late)
+    if (late > intervalMs) times[2] += late
     times[1] = now
   }, intervalMs)
   parentPort.once('message', () => clearInterval(timer))`
@@ -21,6 +23,8 @@ const THREAD = `
 export interface Watch {
   /** For how long the machine stood still at worst, in ms, since the last time that this was asked. */
   stalledMs(): number
+  /** For how long it stood still in all. */
+  readonly totalMs: number
   end(): Promise<unknown>
 }
 
@@ -29,7 +33,7 @@ export interface Watch {
  * does not delay it, what takes the processor away does.
  */
 export async function watchMachine(): Promise<Watch> {
-  const shared = new SharedArrayBuffer(16)
+  const shared = new SharedArrayBuffer(24)
   const times = new Float64Array(shared)
   const thread = new Worker(THREAD, { eval: true, workerData: { shared, intervalMs: INTERVAL_MS } })
   await new Promise((resolve) => thread.once('online', resolve))
@@ -39,6 +43,9 @@ export async function watchMachine(): Promise<Watch> {
       const [worst = 0, last = 0] = times
       times[0] = 0
       return Math.max(worst, last && Date.now() - last - INTERVAL_MS)
+    },
+    get totalMs() {
+      return times[2] ?? 0
     },
     // By itself: a process that ended with the thread at work stood still at times (Node 20.20).
     end: () =>

@@ -17,9 +17,9 @@ function made(...names: string[]) {
   const clients = new Clients(all)
   const take = () => (clients.take() as Named | undefined)?.name
   const order: string[] = []
-  const wait = (who: string) =>
-    clients.wait().then((client) => {
-      order.push(`${who}: ${(client as Named).name}`)
+  const wait = (who: string, until = Number.POSITIVE_INFINITY) =>
+    clients.wait(until).then((client) => {
+      order.push(`${who}: ${(client as Named | undefined)?.name}`)
       return client
     })
   return {
@@ -83,6 +83,21 @@ test('while logins are held back, only who is logged in is handed out, and after
   clients.freeLogins()
   await last
   assert.deepEqual(order.slice(3), ['last: c'])
+})
+
+test('who has waited for too long gets no client, and costs nobody the time of a login', async () => {
+  const { clients, take, wait, order, by } = made('a')
+  by('a').isReady = false
+  clients.holdLogins(100)
+  assert.equal(take(), undefined)
+  const soon = monotonicMs() + 10
+  const began = monotonicMs()
+  await Promise.all([wait('late', soon), wait('later', soon), wait('in time')])
+  assert.deepEqual(order, ['late: undefined', 'later: undefined', 'in time: a'])
+  assert.ok(monotonicMs() - began >= 99)
+  assert.equal(clients.isHolding, true)
+  clients.freeLogins()
+  assert.equal(clients.isHolding, false)
 })
 
 test('after a hold who comes does not overtake who waits', async () => {

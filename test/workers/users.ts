@@ -11,25 +11,16 @@ const sql = instance && postgres(instance.url, { ...instance.options, onnotice()
 const store = new Store({ ...options, ...(sql && { postgres: sql }), errorLog() {} })
 let users: Load | undefined
 const machine = await watchMachine()
-let worstStallMs = 0
-const stalledMs = () => {
-  const ms = machine.stalledMs()
-  worstStallMs = Math.max(worstStallMs, ms)
-  return ms
-}
 
 const asked: Record<string, (...values: any[]) => unknown> = {
   begin: async (crowd: Crowd) => {
     users = await load(store, crowd)
   },
   allSucceed,
-  stalledMs,
+  stalledMs: () => machine.stalledMs(),
   recovered: (since) => users?.recovered(since),
   everybody: (times, what) => users?.everybody(times, what),
-  report() {
-    stalledMs()
-    return { ...users?.report, stalledMs: worstStallMs }
-  },
+  report: () => ({ ...users?.report, stalledMs: machine.totalMs }),
   end: () => users?.end(),
   set: (sid, session) => store.set(sid, session),
   length: () => store.length(),

@@ -1,5 +1,5 @@
 // Whether somebody builds an index of a table, by the locks on it and by what the catalogue shows. Promises to
-// wait for no lock. Must not know which indexes there should be.
+// wait for no lock, and to take no vacuum for a build. Must not know which indexes there should be.
 
 /** Whether somebody has or awaits one of the locks on a table that builds take. */
 const isLocked = (oid: string, condition = 'true') => `exists (
@@ -9,17 +9,18 @@ const isLocked = (oid: string, condition = 'true') => `exists (
       and l.locktype = 'relation' and l.mode in (
         'ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'
       ) and ${condition}
+      and not exists (select from pg_catalog.pg_stat_progress_vacuum v where v.pid = l.pid)
   )`
 
 /**
- * Whether somebody may be building an index that is there and invalid. A vacuum takes the same lock, and before
- * PostgreSQL 12 nothing tells the two apart.
+ * Whether somebody may be building an index that is there and invalid. An `analyze` takes the same lock, and
+ * before PostgreSQL 13 nothing tells the two apart.
  */
 export const isBusy = (oid: string): string => isLocked(oid)
 
 /**
  * Whether somebody may be building an index, or awaits to. One that is built beside the traffic is shown as an
- * invalid one, which a vacuum does not leave. To begin a second build would end it by a deadlock. Others are not
+ * invalid one, so that other holders of its lock are not taken for a build. To begin a second build would end it by a deadlock. Others are not
  * shown before their end: a second one would wait for it, and build the same again.
  */
 export const isBuilding = (oid: string): string => `(

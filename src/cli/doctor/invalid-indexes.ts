@@ -40,7 +40,7 @@ const indexOf = ([, name]: Columns): string => name as string
 
 const foundOf = ([name, , , isBusy]: Columns): string =>
   isBusy === 'true'
-    ? `${name} is invalid, and somebody works on the table, as a build or a vacuum does`
+    ? `${name} is invalid, and somebody works on the table, as a build does`
     : `${name} is invalid: its building did not end`
 
 const drop = (name: unknown, subject: Subject): string => `drop index${concurrently(subject)} ${name}`

@@ -34,7 +34,7 @@ export const userIndexProbe: Probe = {
     if (!TABLES.includes(subject.kind)) return []
     // With the schema in which the table was found: a repair can run under another role, with another
     // search_path.
-    const here = { ...settings, schemaName: subject.schema }
+    const here = { ...settings, tableName: subject.facts.name, schemaName: subject.schema }
     const index = await new UserRows(new Table(here, pool), here).index(monotonicMs() + 10_000)
     const create = concurrently(subject) ? index.createConcurrently : index.create
     const drop = `drop index concurrently ${quoted(subject.schema)}.${quoted(index.name)}`
@@ -52,7 +52,7 @@ export const userIndexProbe: Probe = {
     }
     if (state === 'invalid' && busy === 'true') {
       // To build it anew would end that build by a deadlock, or do the same again after it.
-      const text = 'it is invalid, and somebody works on the table, as a build or a vacuum does'
+      const text = 'it is invalid, and somebody works on the table, as a build does'
       return [{ ...found('user-index-invalid', text, SEARCH, []), index: index.name }]
     }
     if (state === 'invalid') {
