@@ -92,8 +92,8 @@ export class Clients {
       if (this.#idle.length > 0) this.#handOutLater()
       return
     }
-    const [client] = this.#idle.splice(next, 1)
-    if (!client?.isReady && this.isHolding) this.#heldUntil = monotonicMs() + this.#holdMs
+    const [client] = this.#idle.splice(next, 1) as [Client]
+    if (!client.isReady && this.isHolding) this.#heldUntil = monotonicMs() + this.#holdMs
     return client
   }
 

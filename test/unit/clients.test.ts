@@ -100,6 +100,18 @@ test('who has waited for too long gets no client, and costs nobody the time of a
   assert.equal(clients.isHolding, false)
 })
 
+test('only a login begins another hold, and none does once logins are free', async () => {
+  const { clients, take, by } = made('a', 'b', 'c')
+  by('a').isReady = false
+  by('b').isReady = false
+  clients.holdLogins(50)
+  await new Promise((resume) => setTimeout(resume, 60))
+  assert.deepEqual([take(), take(), take()], ['c', 'b', undefined])
+  clients.freeLogins()
+  clients.giveBack(by('b'), false)
+  assert.deepEqual([take(), take()], ['b', 'a'])
+})
+
 test('after a hold who comes does not overtake who waits', async () => {
   const { clients, take, wait, order, by } = made('a', 'b')
   by('a').isReady = false
