@@ -88,7 +88,9 @@ async function repair(findings: readonly Repairable[], values: FlagValues, scree
     if (run.length > 0) screen.achieved = `Run before this error: ${run.join(' ')}`
   }
   const sayUnfinished = () =>
-    sayRun('An index whose building did not end is not valid; the same command finds it.')
+    run.length < statements.length
+      ? sayRun('An index whose building did not end is not valid; the same command finds it.')
+      : sayRun()
   await withContact(settingsOf(values, screen.interruption, true), async ({ pool }) => {
     for (const finding of safe) {
       sayUnfinished()
@@ -100,7 +102,8 @@ async function repair(findings: readonly Repairable[], values: FlagValues, scree
       })
     }
     screen.endProgress()
-    await connected(pool)
+    // Its restart would keep the doctor from looking again.
+    await connected(pool).catch(() => {})
   })
   sayRun()
   return true

@@ -17,7 +17,7 @@ export class Clients {
   readonly all: readonly Client[]
   readonly #idle: Client[]
   readonly #waiting: Waiting[] = []
-  /** How long logins are held back after each, and since when, in ms of the monotonic clock. */
+  /** How long logins are held back after each, if they are, and since when, in ms of the monotonic clock. */
   #holdMs = 0
   #holdingSince = Number.NEGATIVE_INFINITY
   #heldUntil = Number.NEGATIVE_INFINITY
@@ -39,7 +39,7 @@ export class Clients {
 
   /** A client, if there is one to hand out. */
   take(): Client | undefined {
-    this.#handOut()
+    if (this.#waiting.length > 0) this.#handOut()
     return this.#takeIdle()
   }
 
@@ -55,7 +55,7 @@ export class Clients {
   giveBack(client: Client, comesLast: boolean): void {
     if (comesLast) this.#idle.unshift(client)
     else this.#idle.push(client)
-    this.#handOut()
+    if (this.#waiting.length > 0) this.#handOut()
   }
 
   /** Whether logins are tried one at a time. */
@@ -71,8 +71,8 @@ export class Clients {
   }
 
   freeLogins(): void {
+    this.#holdMs = 0
     this.#holdingSince = Number.NEGATIVE_INFINITY
-    this.#heldUntil = Number.NEGATIVE_INFINITY
     this.#handOut()
   }
 
@@ -93,7 +93,7 @@ export class Clients {
       return
     }
     const [client] = this.#idle.splice(next, 1) as [Client]
-    if (!client.isReady && this.isHolding) this.#heldUntil = monotonicMs() + this.#holdMs
+    if (this.#holdMs > 0 && this.isHolding && !client.isReady) this.#heldUntil = monotonicMs() + this.#holdMs
     return client
   }
 
@@ -102,7 +102,8 @@ export class Clients {
    * also if it has just been lost: connections from before an outage can be dead, and would be tried one by one.
    */
   get #next(): number {
-    if (monotonicMs() < this.#heldUntil) return this.#idle.findLastIndex(({ isReady }) => isReady)
+    if (this.#holdMs > 0 && monotonicMs() < this.#heldUntil)
+      return this.#idle.findLastIndex(({ isReady }) => isReady)
     const free = this.#idle.findLastIndex(({ isBusy }) => !isBusy)
     return free === -1 ? this.#idle.length - 1 : free
   }

@@ -138,22 +138,25 @@ export class Pool {
   /** @param number 1 for the first attempt */
   async #attempt(request: Request, number: number): Promise<Attempt> {
     let unsent = this.#reasonNotToSend(request)
-    const client = unsent ? undefined : (this.#clients.take() ?? (await this.#clients.wait(request.until)))
-    unsent ??= this.#reasonNotToSend(request)
+    let client = unsent ? undefined : this.#clients.take()
+    if (!client && !unsent) {
+      client = await this.#clients.wait(request.until)
+      unsent = this.#reasonNotToSend(request)
+    }
     if (!client || unsent) {
       if (client) this.#clients.giveBack(client, false)
       const [{ server } = {}] = this.#clients.all
       return { error: withoutData(unsent, server), retryable: false, refusedAlone: false }
     }
-    const { server, isReady } = client
+    const { server, isOpen } = client
     let refusedAlone = false
     try {
       const rows = await this.#send(request, number, client)
-      if (isReady) this.#liveness.answered()
+      if (isOpen) this.#liveness.answered()
       return { rows }
     } catch (failure) {
       const error = withoutData(failure, server)
-      if (isReady) {
+      if (isOpen) {
         if (isSilent(error)) this.#liveness.silent()
         // An error is an answer, too.
         else if (client.isOpen) this.#liveness.answered()

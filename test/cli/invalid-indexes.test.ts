@@ -300,7 +300,8 @@ test('a vacuum is not taken for a build, neither of what is missing nor of what 
   await vacuum`set vacuum_cost_delay = 100`
   await vacuum`set vacuum_cost_limit = 1`
   const running = vacuum`vacuum session`.catch(() => {})
-  const works = async () => (await db.sql`select from pg_stat_progress_vacuum`).length > 0
+  const works = async () =>
+    (await db.sql`select from pg_stat_progress_vacuum where datname = current_database()`).length > 0
   try {
     while (!(await works())) await new Promise((resume) => setTimeout(resume, 10))
     const found = await findings()
@@ -313,7 +314,8 @@ test('a vacuum is not taken for a build, neither of what is missing nor of what 
       ],
     )
   } finally {
-    await db.sql`select pg_cancel_backend(pid) from pg_stat_progress_vacuum`
+    await db.sql`
+      select pg_cancel_backend(pid) from pg_stat_progress_vacuum where datname = current_database()`
     await running
     await vacuum.end()
   }

@@ -61,8 +61,8 @@ test('while logins are held back, only who is logged in is handed out, and after
   const { clients, take, wait, order, by } = made('a', 'b', 'c')
   by('b').isReady = false
   by('c').isReady = false
-  clients.holdLogins(200)
   const began = monotonicMs()
+  clients.holdLogins(200)
   assert.equal((clients.next as Named).name, 'a')
   assert.equal(take(), 'a')
   assert.equal(clients.next, undefined)
@@ -88,10 +88,10 @@ test('while logins are held back, only who is logged in is handed out, and after
 test('who has waited for too long gets no client, and costs nobody the time of a login', async () => {
   const { clients, take, wait, order, by } = made('a')
   by('a').isReady = false
+  const began = monotonicMs()
   clients.holdLogins(100)
   assert.equal(take(), undefined)
   const soon = monotonicMs() + 10
-  const began = monotonicMs()
   await Promise.all([wait('late', soon), wait('later', soon), wait('in time')])
   assert.deepEqual(order, ['late: undefined', 'later: undefined', 'in time: a'])
   assert.ok(monotonicMs() - began >= 99)

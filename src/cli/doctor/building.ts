@@ -1,5 +1,6 @@
 // Whether somebody builds an index of a table, by the locks on it and by what the catalogue shows. Promises to
-// wait for no lock, and to take no vacuum for a build. Must not know which indexes there should be.
+// wait for no lock, and to take no vacuum for a build, unless it has workers. Must not know which indexes there
+// should be.
 
 /** Whether somebody has or awaits one of the locks on a table that builds take. */
 const isLocked = (oid: string, condition = 'true') => `exists (
