@@ -19,12 +19,14 @@ export class Clients {
   readonly #waiting: Waiting[] = []
   /** How long logins are held back after each, if they are, and since when, in ms of the monotonic clock. */
   #holdMs = 0
+  readonly #holdingMs: number
   #holdingSince = Number.NEGATIVE_INFINITY
   #heldUntil = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
 
-  constructor(all: readonly Client[]) {
+  constructor(all: readonly Client[], holdingMs: number = HOLDING_MS) {
     this.all = all
+    this.#holdingMs = holdingMs
     this.#idle = [...all]
   }
 
@@ -60,7 +62,7 @@ export class Clients {
 
   /** Whether logins are tried one at a time. */
   get isHolding(): boolean {
-    return monotonicMs() - this.#holdingSince < HOLDING_MS
+    return monotonicMs() - this.#holdingSince < this.#holdingMs
   }
 
   /** So that those that are logged in do for everybody, and one login is tried at a time. */

@@ -112,6 +112,17 @@ test('only a login begins another hold, and none does once logins are free', asy
   assert.deepEqual([take(), take()], ['b', 'a'])
 })
 
+test('long after the last refusal a login begins no hold', async () => {
+  const { all, by } = made('a', 'b')
+  by('a').isReady = false
+  by('b').isReady = false
+  const clients = new Clients(all, 100)
+  clients.holdLogins(50)
+  await new Promise((resume) => setTimeout(resume, 110))
+  assert.equal(clients.isHolding, false)
+  assert.deepEqual([clients.take(), clients.take()], [by('b'), by('a')])
+})
+
 test('after a hold who comes does not overtake who waits', async () => {
   const { clients, take, wait, order, by } = made('a', 'b')
   by('a').isReady = false
