@@ -70,9 +70,10 @@ export function pruning(table: string, { seconds, setting }: Pieces): Readonly<R
   const expiredFrom = ($: { now: string; from: string }) =>
     `s.expire < ${seconds($.now)}
           and s.expire >= coalesce(nullif(${$.from}, '')::timestamptz, '-infinity'::timestamptz)`
-  // No rows, of which the planner expects a hundred. It may know the table from a time when it was nearly empty, and
-  // expect one expired row. It would then compare each of a thousand with every row of the table. If it expected many
-  // more, it would read a table of average size as a whole for the few that a prune usually finds.
+  // No rows, of which the planner expects a hundred. It may know the table from a time when it was nearly
+  // empty, and expect one expired row. It would then compare each of a thousand with every row of the table.
+  // If it expected many more, it would read a table of average size as a whole for the few that a prune
+  // usually finds.
   const others = "select null from pg_catalog.json_array_elements('[]')"
   /**
    * Deletes rows in the order of their expiry, after the first `skip`, which cannot be deleted. Returns a

@@ -1,4 +1,5 @@
-// Pruning a table that the server knows from a time when it was nearly empty: it has grown since it was last analyzed.
+// Pruning a table that the server knows from a time when it was nearly empty: it has grown since it was last
+// analyzed.
 
 import assert from 'node:assert/strict'
 import { names } from '../../src/table/names.ts'
