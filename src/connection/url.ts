@@ -44,7 +44,8 @@ export function fromUrl(url: unknown): Keys {
     const [host, database] = text.split(' ')
     return { host, ...(database && { database }) }
   }
-  const socket = /^socket:(?:\/\/)?(?:([^:@/]*)(?::([^@/]*))?@)?(\/[^?]*)(?:\?(.*))?$/.exec(text)
+  // The last `@` before the path begins the host, as for node-postgres: a password may hold others.
+  const socket = /^socket:(?:\/\/)?(?:([^:/?]*)(?::([^/?]*))?@)?(\/[^?]*)(?:\?(.*))?$/.exec(text)
   if (socket) {
     const [, user, password, host, query] = socket
     const db = new URLSearchParams(query).get('db')
@@ -56,7 +57,7 @@ export function fromUrl(url: unknown): Keys {
       ...parameters(query),
     }
   }
-  const parts = /^postgres(?:ql)?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/.exec(
+  const parts = /^postgres(?:ql)?:\/\/(?:([^:/?]*)(?::([^/?]*))?@)?([^@/?]*)(?:\/([^?]*))?(?:\?(.*))?$/.exec(
     text,
   )
   if (!parts)

@@ -32,10 +32,16 @@ test('a URL gives the same host, port, user, password and database as it gives n
     'postgres://db.example',
     'postgres://ann:secret@/shop?host=/var/run/postgresql',
     'postgres://ann:secret@%2Fvar%2Frun/shop',
+    'postgres://ann:p@ss@word@db.example:6543/shop',
+    'postgres://ann:p:ss:word@db.example:6543/shop',
+    'postgres://ann@corp:secret@db.example:6543/shop',
+    'postgres://ann@corp@db.example:6543/shop',
+    'postgres://db.example:6543?user=ann@corp',
     'postgres://db.example/shop?user=ann&password=secret',
     '/var/run/postgresql shop',
     'socket:/var/run/postgresql?db=shop',
     'socket://ann:secret@/var/run/postgresql?db=shop',
+    'socket://ann:p@ss@/var/run/postgresql?db=shop',
   ]) {
     const ours = of(url)
     const theirs = parse(url)
