@@ -49,7 +49,7 @@ const AUTHENTICATIONS = [0, 3, 5, 10, 11, 12]
  */
 function isAuthentication(body: Buffer): boolean {
   const step = body.length < 4 ? -1 : body.readUInt32BE(0)
-  if (step === 11) return /^r=.+,s=.+,i=\d{1,7}$/.test(body.toString('latin1', 4))
+  if (step === 11) return /^r=.+,s=.+,i=[1-9]\d{0,6}$/.test(body.toString('latin1', 4))
   return AUTHENTICATIONS.includes(step)
 }
 

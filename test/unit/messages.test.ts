@@ -122,6 +122,8 @@ test('the second step of SCRAM has its three values, in their form', () => {
   }
   for (const wrong of [
     ...['', 'r=a,s=b', 'r=a,s=b,i=', 'r=a,s=b,i=12345678', 'r=a,s=b,i=x', 'r=a,s=b,i=1x'],
+    // The driver would throw what nobody catches.
+    ...['r=a,s=b,i=0', 'r=a,s=b,i=0000000'],
     ...['r=,s=b,i=1', 'r=a,s=,i=1', 'xr=a,s=b,i=1', 's=b,r=a,i=1'],
   ]) {
     assert.ok(!areSound(request(11, wrong)), wrong)
