@@ -19,7 +19,8 @@ export class UserIndexing {
   readonly #userRows: UserRows
   readonly #counters: Counters
   #running: Promise<void> | undefined
-  #stop = () => {}
+  #isStopped = false
+  #onStop = () => {}
 
   constructor(settings: Settings, table: Table, userRows: UserRows, counters: Counters) {
     this.#settings = settings
@@ -38,23 +39,22 @@ export class UserIndexing {
     return this.#running
   }
 
-  /** Gives up the creation that is under way. A build that the server has begun may still be completed. */
+  /** Gives up the creation that is under way, for good. A build that the server has begun may still be completed. */
   stop(): void {
-    this.#stop()
+    this.#isStopped = true
+    this.#onStop()
   }
 
   async #create(): Promise<void> {
     const index = await this.#userRows.index(this.#table.deadline())
+    // It can have taken a while, as the first statement of the store often does.
+    if (this.#isStopped) throw closed()
     const pool = new Pool({ ...this.#settings, max: 1 }, this.#counters)
-    let isStopped = false
     const stopped = new Promise<never>((_, reject) => {
-      this.#stop = () => {
-        isStopped = true
-        reject(closed())
-      }
+      this.#onStop = () => reject(closed())
     })
     const run = async (text: string, ms: number) => {
-      if (isStopped) throw closed()
+      if (this.#isStopped) throw closed()
       return pool.query({ verb: 'userIndex', text, parameters: () => [], until: monotonicMs() + ms })
     }
     const database = {

@@ -14,7 +14,7 @@ import { incumbent } from '../support/incumbent.ts'
 import { gather, worker } from '../support/processes.ts'
 import { promises } from '../support/promise.ts'
 import { execute } from '../support/statement.ts'
-import { sessionOf, withStore } from '../support/store.ts'
+import { Store, sessionOf, withStore } from '../support/store.ts'
 
 const db = await database('user_index')
 const test = promises('user index')
@@ -232,6 +232,15 @@ test(
   },
   { skip: canRebuild ? undefined : 'before PostgreSQL 12 no index is rebuilt beside the traffic' },
 )
+
+test('a store that is closed before it could ask for the index builds none', async () => {
+  await db.sql.unsafe(`drop index if exists "${indexName}"`)
+  const store = new Store({ conString: db.url, pruneSessionInterval: false })
+  const creation = failure(store.createUserIndex())
+  await store.close()
+  assert.equal((await creation).code, 'STORE_CLOSED')
+  assert.ok(!(await indexes()).some((name) => name.startsWith(indexName)))
+})
 
 test('the table stays in use while the index is built, and `close` does not wait for the build', async () => {
   await db.sql.unsafe(`drop index if exists "${indexName}"`)
