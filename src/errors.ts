@@ -34,11 +34,20 @@ export const codeOf = (error: unknown): string => (error as StoreError).code
 
 /**
  * Whether the server says that it came up inside of a function, such as that of a trigger, which can raise
- * any code.
+ * any code. It says so in the language of `lc_messages`, of which the names of languages to program in are no part.
  */
 export function isRaisedByFunction(error: unknown): boolean {
   const { where, isFromFunction } = error as { where?: unknown; isFromFunction?: boolean }
-  return isFromFunction === true || /\bfunction\b/.test(String(where))
+  return isFromFunction === true || /\bfunction\b|\bPL\/|\bSQL\b/.test(String(where))
+}
+
+/**
+ * Of a server's error. A pooler says it once, where a server can put the word of another language, which counts
+ * for none.
+ */
+export function severityOf(error: unknown): string | undefined {
+  const { severity, severity_local: local } = error as { severity?: string; severity_local?: string }
+  return severity ?? (local && /^(ERROR|FATAL|PANIC)$/.test(local) ? local : undefined)
 }
 
 /**
@@ -84,13 +93,14 @@ export function addressOf({ path, host, port }: Server): string {
  * @param server is named in the message, unless it answered the statement itself with an error
  */
 export function withoutData(error: unknown, server?: Server): StoreError {
-  const { code, message, severity_local, severity, syscall, name } = Object(
-    error,
-  ) as Partial<NodeJS.ErrnoException> & { severity_local?: string; severity?: string }
+  const { code, message, severity_local, syscall, name } = Object(error) as Partial<NodeJS.ErrnoException> & {
+    severity_local?: string
+  }
   if (error instanceof StoreError || error instanceof ConnectionError)
     return new StoreError(error.code, message + serverInWords(server))
   // Only an error that the server sent has this property.
   if (severity_local !== undefined) {
+    const severity = severityOf(error)
     const state = String(code)
     const hint = state === UNDEFINED_TABLE ? ' (run table.sql, or pass `createTableIfMissing: true`)' : ''
     // What a function raises has a message of the user's making.
@@ -124,6 +134,10 @@ export function timedOut(last?: StoreError): StoreError {
   if (last?.code === 'STORE_TIMEOUT') return last
   const reason = last ? `; the last attempt failed with ${last.code}: ${last.message}` : ''
   return new StoreError('STORE_TIMEOUT', `PostgreSQL did not answer within the store's \`timeout\`${reason}`)
+}
+
+export function serializerTimedOut(): StoreError {
+  return new StoreError('STORE_TIMEOUT', "The serializer did not answer within the store's `timeout`")
 }
 
 /** Why an operation was not done whose row lock was not granted. */

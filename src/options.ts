@@ -8,13 +8,14 @@ import type { Sql } from 'postgres'
 export interface Serializer {
   /**
    * Must return the JSON of an object, as the column has the type `json`. It is called synchronously by
-   * `set`. If it throws, or returns no text, the save fails with `STORE_SESSION`. Text that PostgreSQL
-   * refuses fails with its SQLSTATE.
+   * `set`. If it throws, or returns no text, the save fails with `STORE_SESSION`; if its promise is open for
+   * longer than `timeout`, with `STORE_TIMEOUT`. Text that PostgreSQL refuses fails with its SQLSTATE.
    */
   stringify(session: SessionData): string | Promise<string>
   /**
    * Gets what `stringify` returned, or what connect-pg-simple has written. If it throws, or returns no
-   * object, `get` fails with `STORE_SESSION` and the row stays as it is.
+   * object, `get` fails with `STORE_SESSION`; if its promise is open for longer than `timeout`, with
+   * `STORE_TIMEOUT`. The row stays as it is.
    */
   parse(text: string): SessionData | Promise<SessionData>
 }

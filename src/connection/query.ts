@@ -4,7 +4,7 @@
 
 import type { Sql } from 'postgres'
 import { monotonicMs, soon, startTimer, stopTimer } from '../clock.ts'
-import { isRaisedByFunction, mismatch, StoreError, timedOut } from '../errors.ts'
+import { isRaisedByFunction, mismatch, StoreError, severityOf, timedOut } from '../errors.ts'
 import { READ_ONLY, STATEMENT_LATE } from '../sqlstate.ts'
 
 /** Asks whether the server is a standby, and for its clock in seconds since 1970. */
@@ -30,9 +30,9 @@ export type Parameters = (time: TimeLeft) => readonly string[]
  * connection can help: the server is no longer the primary, or the store's estimate of its clock is wrong.
  */
 export function isStatementError(error: unknown): boolean {
-  const { severity, code } = error as { severity?: string; code?: string }
+  const { code } = error as { code?: string }
   const isOfTheServer = code === READ_ONLY || code === STATEMENT_LATE
-  return severity === 'ERROR' && (!isOfTheServer || isRaisedByFunction(error))
+  return severityOf(error) === 'ERROR' && (!isOfTheServer || isRaisedByFunction(error))
 }
 
 /**

@@ -5,6 +5,7 @@ import type { SessionData } from 'express-session'
 import type { Row } from '../table/row.ts'
 import { logouts } from './logouts.ts'
 import type { Reader } from './reader.ts'
+import { isTimeout } from './text.ts'
 
 /** One row of the table, as `entries()` yields it. */
 export interface Entry {
@@ -31,7 +32,11 @@ export async function* entries(source: EntrySource): AsyncGenerator<Entry, void,
     for (const row of rows) {
       sid = row[0]
       const read = async () => source.reader.read(row, logoutCount)
-      const session = await read().catch((error) => void failures.push(error))
+      const session = await read().catch((error) => {
+        // It would be waited for again at each row.
+        if (isTimeout(error)) throw error
+        failures.push(error)
+      })
       if (session) yield { sid, session, expires: new Date(source.reader.expiryOf(session, sid) * 1000) }
     }
     const { length } = failures

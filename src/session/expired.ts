@@ -1,14 +1,14 @@
 // Tells of the sessions that a prune has deleted. Promises that each is told of, also one that cannot be
-// read, and that nobody waits for a serializer longer than `timeout`. Must not know how rows are deleted.
+// read. Must not know how rows are deleted.
 
 import type { SessionData } from 'express-session'
-import { inBackground, startTimer, stopTimer } from '../clock.ts'
+import { inBackground } from '../clock.ts'
 import type { Events } from '../events.ts'
 import type { Settings } from '../settings/settings.ts'
 import { removeCreation } from './creation.ts'
 import { parse, unreadable } from './text.ts'
 
-type ExpiredSettings = Pick<Settings, 'serializer' | 'maxLifetime' | 'timeoutMs' | 'errorLog'>
+type ExpiredSettings = Pick<Settings, 'serializer' | 'maxLifetime' | 'errorLog'>
 
 /** @returns a function that tells of rows: of each the sid, and its text, which is null if the column is */
 export function expiredTeller(
@@ -21,13 +21,7 @@ export function expiredTeller(
       const session = await read(text, settings).catch((error) => void failures.push(error))
       inBackground(() => events.tell('expire', { sid, session: session ?? null }))
     }
-    let timer: NodeJS.Timeout | undefined
-    // A serializer of the app may never answer. Then the prune still has to end.
-    const late = new Promise<void>((resolve) => {
-      timer = startTimer(resolve, settings.timeoutMs)
-    })
-    await Promise.race([Promise.all(rows.map(tell)), late])
-    stopTimer(timer)
+    await Promise.all(rows.map(tell))
     const { length } = failures
     if (length > 0) settings.errorLog(`Pruned ${length} session(s) that cannot be read`, failures[0])
   }

@@ -21,8 +21,8 @@ export function encode(
   }
   if (typeof text === 'string') return checkText(text)
   if (typeof text?.then !== 'function') throw unserializable('stringify gave no string')
-  return Promise.resolve(text).then(checkText, () => {
-    throw unserializable('stringify rejected')
+  return Promise.resolve(text).then(checkText, (error) => {
+    throw isTimeout(error) ? error : unserializable('stringify rejected')
   })
 }
 
@@ -49,10 +49,14 @@ export function parse(text: string, serializer: Serializer): SessionData | Promi
   }
   if (typeof (session as Promise<SessionData> | null)?.then !== 'function')
     return checkSession(session as SessionData)
-  return Promise.resolve(session).then(checkSession, () => {
-    throw unreadable('parse rejected')
+  return Promise.resolve(session).then(checkSession, (error) => {
+    throw isTimeout(error) ? error : unreadable('parse rejected')
   })
 }
+
+/** Whether the serializer was given up, which says nothing of the session. */
+export const isTimeout = (error: unknown): boolean =>
+  error instanceof StoreError && error.code === 'STORE_TIMEOUT'
 
 function checkSession(session: SessionData): SessionData {
   if (typeof session !== 'object' || session === null) throw unreadable('it is not an object')

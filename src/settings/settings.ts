@@ -4,6 +4,7 @@
 import type { ConObject, Options, Serializer } from '../options.ts'
 import { type ErrorLog, logToConsole, safeErrorLog } from './error-log.ts'
 import { checkOption, checkOptions } from './rules.ts'
+import { serializerOf } from './serializer.ts'
 
 /**
  * What the store works with: every option, with its default if it was not given. In seconds unless the name
@@ -41,18 +42,10 @@ export interface Settings {
 
 const ONE_DAY = 86_400
 
-const json: Serializer = {
-  stringify: (session) => JSON.stringify(session),
-  parse(text) {
-    const value = JSON.parse(text)
-    // Text that was encoded twice. connect-pg-simple reads it as a session, so this store does, too.
-    return typeof value === 'string' ? JSON.parse(value) : value
-  },
-}
-
 /** @throws TypeError that names the option, the rule, the value and its type */
 export function parseOptions(options: Options = {}): Settings {
   checkOptions(options)
+  const timeoutMs = (options.timeout ?? 10) * 1000
   return {
     postgres: options.postgres,
     conString: options.conString,
@@ -69,8 +62,8 @@ export function parseOptions(options: Options = {}): Settings {
     pruneSessionInterval: options.pruneSessionInterval ?? 60,
     pruneSessionRandomizedInterval: randomizer(options.pruneSessionRandomizedInterval),
     errorLog: safeErrorLog(options.errorLog ?? logToConsole),
-    serializer: options.serializer ?? json,
-    timeoutMs: (options.timeout ?? 10) * 1000,
+    serializer: serializerOf(options.serializer, timeoutMs),
+    timeoutMs,
     max: options.max ?? poolSize(options) ?? 4,
     isolate: options.isolate ?? true,
     onConflict: options.onConflict ?? 'overwrite',

@@ -307,6 +307,29 @@ test('a session whose text cannot be read by the serializer cannot be merged: ST
   })
 })
 
+test('a serializer that never answers delays nobody for longer than `timeout`, and no end of the store', () => {
+  let isStuck = false
+  const serializer = {
+    stringify: JSON.stringify,
+    parse: async (text: string) =>
+      isStuck && text.includes('stuck') ? new Promise<never>(() => {}) : JSON.parse(text),
+  }
+  return withStore({ ...merging, serializer, timeout: 1 }, async (store) => {
+    await putRow(db.sql, 'stuck', { stuck: 1 })
+    const session = await load(store, 'stuck')
+    await change('stuck', { other: 1 })
+    isStuck = true
+    const calls = [store.set('stuck', Object.assign(session, { n: 1 })), store.get('stuck'), store.all()]
+    const later = Promise.allSettled([store.clear(), store.length()])
+    for (const call of calls) assert.equal((await failure(call)).code, 'STORE_TIMEOUT')
+    await later
+    await store.clear()
+    assert.equal(await store.length(), 0)
+    await store.set('stuck', sessionOf({ n: 2 }))
+    assert.equal((await row(db.sql, 'stuck')).n, 2)
+  })
+})
+
 const KEYS = [
   ['a', 'b', 'c', 'd'],
   ['e', 'f', 'g', 'h'],

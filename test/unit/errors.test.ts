@@ -105,7 +105,15 @@ test('a message that can hold data is replaced', () => {
 })
 
 test('an error is a function’s if the server says that one was at work, and stays so', () => {
-  assert.equal(isRaisedByFunction({ where: 'PL/pgSQL function f() line 3' }), true)
+  for (const where of [
+    ...[
+      'PL/pgSQL function f() line 3',
+      'SQL function "f" statement 1',
+      'PL/pgSQL-Funktion f() Zeile 3 bei RAISE',
+    ],
+    ...['fonction PL/pgSQL f(), ligne 3 à RAISE', 'SQL-Funktion »f« Anweisung 1', 'PL/pgSQL関数f()の3行目'],
+  ])
+    assert.equal(isRaisedByFunction({ where }), true, where)
   assert.equal(isRaisedByFunction({ where: 'dysfunctional' }), false)
   assert.equal(isRaisedByFunction({}), false)
   assert.equal(isRaisedByFunction({ isFromFunction: true }), true)

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import type { Options } from '../../src/options.ts'
 import { parseOptions } from '../../src/settings/settings.ts'
+import { failure } from '../support/failure.ts'
 import { promises } from '../support/promise.ts'
 
 const test = promises('settings')
@@ -104,12 +105,39 @@ test('the size of a pool in `conObject` may be a text, and counts only without `
 })
 
 test('a serializer of the app is used, and JSON by default, also where it was encoded twice', () => {
-  const serializer = { stringify: () => '', parse: () => ({}) as never }
-  assert.equal(parseOptions({ serializer }).serializer, serializer)
+  const own = {
+    stringify(session: object) {
+      return this === own ? JSON.stringify(session) : ''
+    },
+    parse(text: string) {
+      return this === own ? { text } : {}
+    },
+  }
+  const { serializer } = parseOptions({ serializer: own as never })
+  assert.equal(serializer.stringify({ a: 1 } as never), '{"a":1}')
+  assert.deepEqual(serializer.parse('x'), { text: 'x' })
   const json = parseOptions().serializer
   assert.equal(json.stringify({ a: 1 } as never), '{"a":1}')
   assert.deepEqual(json.parse('{"a":1}'), { a: 1 })
   assert.deepEqual(json.parse(JSON.stringify('{"a":1}')), { a: 1 })
+})
+
+test('an async serializer has `timeout` for each text, and then fails with STORE_TIMEOUT', async () => {
+  const never = new Promise<never>(() => {})
+  const of = (result: unknown) =>
+    parseOptions({ timeout: 0.01, serializer: { stringify: () => result, parse: () => result } as never })
+      .serializer
+  for (const call of [of(never).stringify({} as never), of(never).parse('x')]) {
+    const { code, message } = await failure(Promise.resolve(call))
+    assert.deepEqual(
+      [code, message],
+      ['STORE_TIMEOUT', "The serializer did not answer within the store's `timeout`"],
+    )
+  }
+  assert.equal(await of(Promise.resolve('x')).stringify({} as never), 'x')
+  const { message } = await failure(Promise.resolve(of(Promise.reject(new Error('own'))).parse('x')))
+  assert.equal(message, 'own')
+  for (const none of [undefined, null, 5]) assert.equal(of(none).parse('x'), none)
 })
 
 test('a function of the app decides the interval of prunes, and the list of a path is copied', () => {
