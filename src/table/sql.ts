@@ -71,6 +71,8 @@ export interface Pieces {
   setting(name: string, value: string): string
   /** Is true, and limits how long the statement waits for each row lock. */
   lockTimeout(ms: string): string
+  /** Is true, or raises STATEMENT_LATE if the server is a standby, whose rows can be old. For reads: no other is let write. */
+  readonly onPrimary: string
   /** Is true, or raises STATEMENT_LATE if the server's clock is past `latest`. */
   inTime(latest: string): string
   /** The same, evaluated after all rows of the query `locked` have been locked. */
@@ -105,6 +107,8 @@ export function pieces(sidType?: string): Pieces {
   // with a code of its own, STATEMENT_LATE.
   const inTime = (latest: string) =>
     `pg_catalog.ln((pg_catalog.clock_timestamp() < (select ${seconds(latest)}))::int::float8) = 0`
+  // A pooler can keep our connection to it while the server behind it becomes a standby.
+  const onPrimary = '(select pg_catalog.ln((not pg_catalog.pg_is_in_recovery())::int::float8) = 0)'
   // Evaluated once, after every row lock is held.
   const lockedInTime = (latest: string) => `(select ${inTime(latest)} and count(*) >= 0 from locked)`
   // A list is sent as one text with its elements joined by a separator. To escape an array literal instead
@@ -124,6 +128,7 @@ export function pieces(sidType?: string): Pieces {
     alive,
     setting,
     lockTimeout,
+    onPrimary,
     inTime,
     lockedInTime,
     list,

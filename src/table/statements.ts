@@ -34,7 +34,7 @@ export type Statements = Readonly<Record<StatementName, Statement>> & {
 export function statements(names: Names, sidType?: string): Statements {
   const { table } = names
   const sql = pieces(sidType)
-  const { seconds, expiry, epoch, alive, asked, lockTimeout, inTime, list, sids } = sql
+  const { seconds, expiry, epoch, alive, asked, lockTimeout, onPrimary, inTime, list, sids } = sql
   const joinAsked = ($: Sids) =>
     sidType ? ` join unnest(${list($, $.sids)}, ${sids($)}) as o(asked, sid) using (sid)` : ''
   return {
@@ -64,12 +64,18 @@ export function statements(names: Names, sidType?: string): Statements {
       ($) => `
       select ${rowColumns(sidType ? 'o.asked' : 's.sid', epoch)}
       from ${table} s${joinAsked($)}
-      where s.sid = any(${sids($)}) and ${expiry} >= ${seconds($.now)}`,
+      where s.sid = any(${sids($)}) and ${expiry} >= ${seconds($.now)} and ${onPrimary}`,
     ),
 
-    length: statement(['now'], ($) => `select count(*)::text from ${table} s where ${alive($.now)}`),
+    length: statement(
+      ['now'],
+      ($) => `select count(*)::text from ${table} s where ${alive($.now)} and ${onPrimary}`,
+    ),
 
-    ids: statement(['now'], ($) => `select s.sid::text from ${table} s where ${alive($.now)} order by s.sid`),
+    ids: statement(
+      ['now'],
+      ($) => `select s.sid::text from ${table} s where ${alive($.now)} and ${onPrimary} order by s.sid`,
+    ),
 
     /** Returns the next `Row`s in the order of their sids, after a sid, which is empty for the first rows. */
     entriesAfter: statement(
@@ -77,7 +83,7 @@ export function statements(names: Names, sidType?: string): Statements {
       ($) => `
       select ${rowColumns(sidType ? 's.sid::text' : 's.sid', epoch)}
       from ${table} s
-      where ${alive($.now)} and ${
+      where ${alive($.now)} and ${onPrimary} and ${
         sidType ? `(${$.after} = '' or s.sid > nullif(${$.after}, '')::${sidType})` : `s.sid > ${$.after}`
       }
       order by s.sid

@@ -49,7 +49,7 @@ export function userKey(path: readonly string[], form: Exclude<SessForm, 'old te
  */
 export function ofUser(
   table: string,
-  { seconds, expiry, epoch }: Pick<Pieces, 'seconds' | 'expiry' | 'epoch'>,
+  { seconds, expiry, epoch, onPrimary }: Pick<Pieces, 'seconds' | 'expiry' | 'epoch' | 'onPrimary'>,
   path: readonly string[],
   { form, sidType }: { form: SessForm; sidType: string },
 ): Statement {
@@ -61,7 +61,7 @@ export function ofUser(
       from ${table} s
       where (pg_catalog.strpos(s.sess::text, ${$.user}) > 0 or pg_catalog.strpos(s.sess::text, E'\\\\') > 0)
         ${hasKey}
-        and ${expiry} >= ${seconds($.now)}
+        and ${expiry} >= ${seconds($.now)} and ${onPrimary}
       order by s.expire desc, s.sid`
   })
 }

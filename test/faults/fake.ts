@@ -16,7 +16,8 @@ export type Fault =
   | { kind: 'end' | 'reset' | 'silence'; afterBytes: number }
   | { kind: 'garbage'; afterMessages: number; bytes: Uint8Array }
   | { kind: 'drop' | 'double' | 'head' | 'swap'; afterMessages: number }
-  | { kind: 'error'; afterMessages: number; severity: string; code: string }
+  // As of a pooler, which says the severity once.
+  | { kind: 'error'; afterMessages: number; severity: string; code: string; isOfPooler?: boolean }
   // Where there is TLS: in the clear, beside what is encrypted; as answer to the wish for it.
   | { kind: 'beside'; afterMessages: number; bytes: Uint8Array }
   | { kind: 'greeting'; bytes: Uint8Array }
@@ -41,6 +42,9 @@ const known: Statement[] = [
   ...Object.values(skipping),
   ofUser(['passport', 'user'], 'json'),
 ]
+
+/** The first statement on each connection. */
+const isGreeting = (query: string) => /pg_is_in_recovery\(\)::text/.test(query)
 
 const int16 = (value: number) => Buffer.from([value >> 8, value & 255])
 const int32 = (value: number) => {
@@ -73,10 +77,10 @@ const row = (columns: string[]) =>
     int16(columns.length),
     ...columns.flatMap((column) => [int32(Buffer.byteLength(column)), Buffer.from(column)]),
   )
-const failure = (severity: string, code: string) =>
+const failure = (severity: string, code: string, isOfPooler = false) =>
   message(
     'E',
-    ...[`S${severity}`, `V${severity}`, `C${code}`, 'Mit is only a test'].map(text),
+    ...[`S${severity}`, ...(isOfPooler ? [] : [`V${severity}`]), `C${code}`, 'Mit is only a test'].map(text),
     Buffer.from([0]),
   )
 
@@ -171,7 +175,7 @@ function wrong(
     case 'swap':
       return bytesOf(other)
     case 'error':
-      return Buffer.concat([bytesOf(failure(fault.severity, fault.code)), bytes])
+      return Buffer.concat([bytesOf(failure(fault.severity, fault.code, fault.isOfPooler)), bytes])
   }
 }
 
@@ -233,7 +237,7 @@ class Session {
   }
 
   #columns(query: string): number {
-    return /select s\.sid, s\.sess/.test(query) ? 3 : /pg_is_in_recovery/.test(query) ? 2 : 1
+    return /select s\.sid, s\.sess/.test(query) ? 3 : isGreeting(query) ? 2 : 1
   }
 
   #execute(query: string, values: string[]) {
@@ -242,7 +246,7 @@ class Session {
       values[parameters.indexOf(name)]?.split(values[parameters.indexOf('separator')] as string) ?? []
     const [sids, expires, texts] = [list('sids'), list('expiries'), list('texts')]
     const found: string[][] = []
-    if (/pg_is_in_recovery/.test(query)) found.push(['false', String(Date.now() / 1000)])
+    if (isGreeting(query)) found.push(['false', String(Date.now() / 1000)])
     else if (!/^\/\*.*\*\/\s*(insert|select|with)/.test(query)) throw new Error(`not expected: ${query}`)
     else {
       for (const [i, sid] of sids.entries()) {

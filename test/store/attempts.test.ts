@@ -93,29 +93,64 @@ test('what comes of the way or the state of the server is tried again, and what 
         ['ERROR', '08P01', false],
         ['ERROR', '42501', false],
         ['ERROR', '22P02', false],
-      ] as const) {
-        await store.get('before')
-        const before = retries(store)
-        const seen = server.misbehave({ kind: 'error', afterMessages: 0, severity, code })
-        const outcome = await store.get('sid').then(
-          () => undefined,
-          (error: { code: string }) => error.code,
-        )
-        assert.equal(seen.times, 1)
-        assert.deepEqual(
-          [outcome, retries(store) > before],
-          isTriedAgain ? [undefined, true] : [code, false],
-          code,
-        )
-      }
+      ] as const)
+        for (const isOfPooler of [false, true]) {
+          await store.get('before')
+          const before = retries(store)
+          const seen = server.misbehave({ kind: 'error', afterMessages: 0, severity, code, isOfPooler })
+          const outcome = await store.get('sid').then(
+            () => undefined,
+            (error: { code: string }) => error.code,
+          )
+          assert.equal(seen.times, 1)
+          assert.deepEqual(
+            [outcome, retries(store) > before],
+            isTriedAgain ? [undefined, true] : [code, false],
+            `${code} of a ${isOfPooler ? 'pooler' : 'server'}`,
+          )
+        }
     })
   } finally {
     await server.close()
   }
 })
 
+test('a server that became a standby behind a pooler, which kept the connection, is read no more', async () => {
+  const own = await database('attempts_demoted')
+  try {
+    await own.sql.unsafe(tableSql)
+    const options = { conString: own.url, max: 1, timeout: 1, errorLog() {} }
+    const reads: Record<string, (store: PostgresStore) => Promise<unknown>> = {
+      get: (store) => store.get('a'),
+      all: (store) => store.all(),
+      ids: (store) => store.ids(),
+      length: (store) => store.length(),
+      idsByUser: (store) => store.idsByUser(1),
+    }
+    for (const [name, read] of Object.entries(reads))
+      await withStore(options, async (store) => {
+        await store.set('a', sessionOf())
+        await own.sql.unsafe(`
+          alter function pg_catalog.pg_is_in_recovery() rename to was_in_recovery;
+          create function pg_catalog.pg_is_in_recovery() returns boolean volatile language sql as 'select true'`)
+        try {
+          const { code, message } = await failure(read(store))
+          assert.equal(code, 'STORE_TIMEOUT', name)
+          assert.match(message, /25006: The server is a standby/, name)
+        } finally {
+          await own.sql.unsafe(`
+            drop function pg_catalog.pg_is_in_recovery();
+            alter function pg_catalog.was_in_recovery() rename to pg_is_in_recovery`)
+        }
+        assert.equal(await store.length(), 1)
+      })
+  } finally {
+    await own.drop()
+  }
+})
+
 test('a connection that the network resets, or cannot write to, is replaced', async () => {
-  for (const code of ['EPIPE', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH']) {
+  for (const code of ['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETDOWN']) {
     let opened = 0
     let socket: Socket | undefined
     const url = new URL(db.url)

@@ -227,7 +227,7 @@ test('a result that is not whole is a mismatch, not an absent session', async ()
     const wrapper = Object.assign(() => {}, {
       unsafe: (text: string) => ({
         values: async () =>
-          /pg_is_in_recovery/.test(text) ? [['false', '0']] : Object.assign([], properties),
+          /pg_is_in_recovery\(\)::text/.test(text) ? [['false', '0']] : Object.assign([], properties),
       }),
       begin() {},
       end() {},
