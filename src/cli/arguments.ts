@@ -15,11 +15,31 @@ export function valuesOf(command: Command, args: readonly string[]): FlagValues 
     }),
   )
   try {
-    const { values } = parseArgs({ args: [...args], options, strict: true, allowPositionals: false })
-    return values as FlagValues
+    const parsed = parseArgs({
+      args: [...args],
+      options,
+      strict: true,
+      allowPositionals: false,
+      tokens: true,
+    })
+    checkOnce(parsed.tokens, flags, command)
+    return parsed.values as FlagValues
   } catch (error) {
+    if (error instanceof UsageError) throw error
     throw new UsageError(`${reasonOf(error, command)}; its flags are ${namesOf(flags)}`)
   }
+}
+
+/** Of two values the first would count for nothing: a session that is to be spared would be destroyed. */
+function checkOnce(
+  tokens: readonly { kind: string; name?: string }[],
+  flags: Flags,
+  { name }: Command,
+): void {
+  const given = tokens.flatMap(({ kind, name: flag }) => (kind === 'option' && flag ? flag : []))
+  const twice = given.find((flag, i) => flags[flag]?.value !== undefined && given.indexOf(flag) !== i)
+  if (twice !== undefined)
+    throw new UsageError(`The flag --${twice} of \`${name}\` takes one value, not several`)
 }
 
 function reasonOf(error: unknown, { name }: Command): string {
@@ -29,7 +49,9 @@ function reasonOf(error: unknown, { name }: Command): string {
   if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return `\`${name}\` has no flag ${flag}`
   if (code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE') {
     const needs = message.includes('does not take an argument') ? 'takes no value' : 'needs a value'
-    return `The flag ${flag} of \`${name}\` ${needs}`
+    // As of one sid in 64.
+    const how = message.includes('ambiguous') ? `: one that begins with a dash is given as ${flag}=VALUE` : ''
+    return `The flag ${flag} of \`${name}\` ${needs}${how}`
   }
   return `\`${name}\` takes flags only`
 }

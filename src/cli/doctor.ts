@@ -135,7 +135,7 @@ async function repairOne(
         `Not run, as it is not called for any more, or somebody works on the table: ${statements.join('; ')}`,
       )
     for (const statement of statements) {
-      screen.progress(`Running: ${statement}`)
+      screen.progress(`Running: ${printable(statement)}`)
       await change(pool, statement, REPAIR_MS)
       onRun(statement)
     }

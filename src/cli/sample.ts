@@ -11,10 +11,18 @@ export interface Sample {
   readonly share: number
 }
 
-const SIZE = `
-  select c.relkind::text,
-    (pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int)::text
-  from pg_catalog.pg_class c where c.oid = $1::text::regclass`
+/** Begins a statement: `part` has the oid of the table `$1`, of its partitions and of what inherits from it. */
+export const WITH_PARTS = `
+  with recursive part(oid) as (
+    select $1::text::regclass::oid
+    union
+    select i.inhrelid from pg_catalog.pg_inherits i join part p on p.oid = i.inhparent
+  )`
+
+const SIZE = `${WITH_PARTS}
+  select (select c.relkind from pg_catalog.pg_class c where c.oid = $1::text::regclass)::text,
+    (sum(pg_catalog.pg_relation_size(p.oid)) / pg_catalog.current_setting('block_size')::int)::text
+  from part p`
 
 /**
  * @param table quoted for SQL
@@ -23,7 +31,7 @@ const SIZE = `
 export async function sampleOf(pool: Pool, table: string, pages: number): Promise<Sample> {
   const [[kind, size] = []] = await ask(pool, SIZE, [table], 10_000)
   const share = Math.min(1, pages / Math.max(1, Number(size)))
-  // Views and foreign tables cannot be sampled. The size of a partitioned table is 0.
-  if (share === 1 || (kind !== 'r' && kind !== 'm')) return { clause: '', share: 1 }
+  // Views and foreign tables cannot be sampled.
+  if (share === 1 || !['r', 'm', 'p'].includes(String(kind))) return { clause: '', share: 1 }
   return { clause: `tablesample system (${100 * share})`, share }
 }

@@ -3,6 +3,7 @@
 
 import type { Columns } from '../connection/query.ts'
 import { constant, type Names } from './names.ts'
+import { may } from './rights.ts'
 import { type Statement, statement } from './sql.ts'
 
 export type TableState = 'ready' | 'missing' | 'forbidden' | 'readOnly'
@@ -24,7 +25,7 @@ export const healthOf = ([version, timeZone, clock, state]: Columns): Found => (
 
 /** Returns one row, for `healthOf`. */
 export function healthStatement({ table }: Names): Statement {
-  const may = (right: string) => `pg_catalog.has_table_privilege(t.oid, '${right}')`
+  const rights = ['select', 'insert', 'update', 'delete'] as const
   return statement(
     [],
     () => `
@@ -32,7 +33,7 @@ export function healthStatement({ table }: Names): Statement {
       pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::text,
       case
         when t.oid is null then 'missing'
-        when not (${['select', 'insert', 'update', 'delete'].map(may).join(' and ')}) then 'forbidden'
+        when not (${rights.map((right) => may('t.oid', right)).join(' and ')}) then 'forbidden'
         when pg_catalog.current_setting('transaction_read_only')::bool then 'readOnly'
         else 'ready'
       end

@@ -67,9 +67,17 @@ test('an unknown command or flag is answered with those that there are, and repe
     [['prune', '--uri=postgres://u:secret@h/d'], /`prune` has no flag --uri; its flags/],
     [['prune', 'postgres://u:secret@h/d'], /`prune` takes flags only; its flags/],
     [['prune', '--limit'], /The flag --limit of `prune` needs a value; its flags/],
+    [
+      ['logout', '--sid', '-secret'],
+      /The flag --sid of `logout` needs a value: one that .* as --sid=VALUE; its/,
+    ],
     [['prune', '--dry-run=secret'], /The flag --dry-run of `prune` takes no value; its flags/],
     [['prune', '--limit', 'secret'], /Expected --limit to be a whole number of at least 1/],
     [['prune', '--limit', '0'], /Expected --limit to be a whole number of at least 1/],
+    [
+      ['logout', '--user', '1', '--except', 'secret', '--except=b', '--yes', '--url', db.url],
+      /^connect-postgres-simple: The flag --except of `logout` takes one value, not several$/m,
+    ],
     [['doctor', '--yes', '--url', db.url], /--yes means nothing without --fix/],
     [['stats', '--url', 'postgre://u:secret@h/d'], /Expected the connection string to be a URL/],
     [['stats', '--url', db.url, '--table', ''], /Expected `tableName` to be a non-empty string/],
@@ -289,13 +297,14 @@ test('what is interrupted says so, leaves no statement in the server, sends no m
     const stop = new AbortController()
     let cancels = 0
     const isFixed = flags.includes('--fix')
+    const url = flags.includes('--url') ? [] : ['--url', db.url]
     if (isFixed) await db.sql`drop index "IDX_session_expire"`
     await db.sql.begin(async (sql) => {
       const locked = command === 'doctor' && !isFixed ? `session${catalogue}` : 'session'
       // Not one that keeps others from writing: a build may have it, beside which the doctor repairs nothing.
       const mode = isFixed ? 'share update exclusive' : 'access exclusive'
       await sql.unsafe(`lock table ${locked} in ${mode} mode`)
-      const running = cli([command, '--url', db.url, ...flags], { stop: stop.signal })
+      const running = cli([command, ...url, ...flags], { stop: stop.signal })
       while (!(await isAwaited(sql))) await new Promise((resume) => setTimeout(resume, 20))
       sent = answered = 0
       stop.abort()
@@ -443,6 +452,20 @@ test('stats reads a large table in part, and says so', async () => {
   assert.equal(json.live, 6000)
   assert.ok(json.sample.share < 1 && json.sample.rows < 6000, JSON.stringify(json.sample))
   assert.match((await run('stats')).out, /Sizes, by a sample of [\d,]+ rows \(\d+ % of the table\)/)
+})
+
+test('stats reads a large table of partitions in part as well', async () => {
+  await db.sql`drop table if exists session`
+  await db.sql.unsafe(`
+    create table session (sid varchar primary key, sess json not null, expire timestamp(6) not null)
+      partition by hash (sid);
+    create table part_0 partition of session for values with (modulus 2, remainder 0);
+    create table part_1 partition of session for values with (modulus 2, remainder 1);
+    insert into session
+    select g, json_build_object('cookie', repeat('x', 1500)), now() + interval '1 hour' from generate_series(1, 6000) g`)
+  const { json } = await run('stats', '--json')
+  assert.equal(json.live, 6000)
+  assert.ok(json.sample.share < 1 && json.sample.rows < 6000, JSON.stringify(json.sample))
 })
 
 test('colours appear on a terminal only, and not with NO_COLOR or a dumb one', async () => {

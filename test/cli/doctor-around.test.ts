@@ -95,6 +95,12 @@ test('rights on each of the columns count as rights on the table', async () => {
     grant select (sid, sess, expire), insert (sid, sess, expire), update (sid, sess, expire) on session to columnar`
   await sql`grant delete on session to columnar`
   assert.deepEqual(await codes(as('columnar')), ['right-ddl'])
+  await sql`insert into session values ('columnar', '[]', now() + interval '1 day')`
+  try {
+    assert.deepEqual(await codes(as('columnar')), ['row-not-object', 'right-ddl'])
+  } finally {
+    await sql`delete from session`
+  }
 })
 
 test('it finds a way that is not encrypted, and a certificate that is not verified', async () => {
@@ -169,12 +175,51 @@ test('a zone of another name that is never apart counts as the same', async () =
   await sql`alter database postgres set timezone = 'UTC'`
   try {
     assert.deepEqual(await codes(server.url), [])
-    await sql`alter role utc set timezone = '-3'`
+    await sql`alter role utc in database postgres set timezone = '-3'`
     assert.deepEqual(await codes(server.url), ['time-zones'])
   } finally {
     await sql`alter database postgres reset timezone`
     await sql`drop owned by utc`
     await sql`drop role utc`
+  }
+})
+
+test('a TimeZone that a closer setting overrides is none that anybody has', async () => {
+  await sql`create role travelled`
+  await sql`grant select on session to travelled`
+  const [row] = await sql`show timezone`
+  const mine = String(row?.['TimeZone'])
+  try {
+    await sql.unsafe(`alter database postgres set timezone = '${mine}'`)
+    await sql`alter role all set timezone = 'Asia/Kolkata'`
+    await sql`alter role travelled set timezone = 'Asia/Kolkata'`
+    const found = await findings(server.url)
+    assert.deepEqual(
+      found.map(({ found }) => found),
+      ['Asia/Kolkata for role "travelled"'],
+    )
+    await sql.unsafe(`alter role travelled in database postgres set timezone = '${mine}'`)
+    assert.deepEqual(await codes(server.url), [])
+  } finally {
+    await sql`alter role all reset timezone`
+    await sql`alter database postgres reset timezone`
+    await sql`drop owned by travelled`
+    await sql`drop role travelled`
+  }
+})
+
+test('connections are counted where their limit is: those of others do not use up a role’s own', async () => {
+  await sql`create role few login password 'secret' connection limit 5`
+  await sql`grant select, insert, update, delete on session to few`
+  const others = postgres(server.url, { max: 8 })
+  try {
+    await Promise.all(Array.from({ length: 8 }, () => others`select pg_sleep(0.2)`))
+    assert.deepEqual(await codes(as('few')), ['right-ddl'])
+    await sql`alter role few connection limit 1`
+    const [used] = await findings(as('few'))
+    assert.deepEqual([used.code, used.found], ['connections-used', '1 of 1 in use, by the limit of the role'])
+  } finally {
+    await others.end()
   }
 })
 

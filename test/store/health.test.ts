@@ -46,13 +46,21 @@ test('health tells that the table is missing, and ok when it has come', () =>
 test('health tells when a right on the table is missing', async () => {
   await db.sql`create role reader_of_health login password 'reader'`
   try {
-    await db.sql`grant select, insert, update on session to reader_of_health`
+    const columns = db.sql`(sid, sess, expire)`
+    await db.sql`grant select ${columns}, insert ${columns} on session to reader_of_health`
+    await db.sql`grant update (sid, sess) on session to reader_of_health`
     const url = new URL(db.url)
     Object.assign(url, { username: 'reader_of_health', password: 'reader' })
     await withStore({ conString: url.href }, async (store) => {
       const { ok, table } = await store.health()
       assert.deepEqual([ok, table], [false, 'forbidden'])
       await db.sql`grant delete on session to reader_of_health`
+      assert.equal((await store.health()).table, 'forbidden')
+      await db.sql`grant update (expire) on session to reader_of_health`
+      assert.equal((await store.health()).table, 'ready', 'by a right on each of the columns')
+      await db.sql`revoke select, insert, update on session from reader_of_health`
+      assert.equal((await store.health()).table, 'forbidden')
+      await db.sql`grant select, insert, update on session to reader_of_health`
       assert.equal((await store.health()).table, 'ready')
     })
   } finally {

@@ -3,12 +3,17 @@
 import { type Check, nothing, question } from './check.ts'
 
 /**
- * What roles that are no superusers can have, by what bounds it. `reserved_connections` came with
- * PostgreSQL 16.
+ * What roles that are no superusers can have, by what bounds it, and how many of it are in use.
+ * `reserved_connections` came with PostgreSQL 16.
  */
 const ALLOWED = `
-      select b.allowed, b.by,
-        (select count(*) from pg_catalog.pg_stat_activity a where a.datname is not null) as used
+      select b.allowed, b.by, (
+        select count(*) from pg_catalog.pg_stat_activity a
+        where a.datname is not null and case b.by
+          when 'database' then a.datname = pg_catalog.current_database()
+          when 'role' then a.usename = current_user
+          else true end
+      ) as used
       from (
         select pg_catalog.current_setting('max_connections')::int
           - pg_catalog.current_setting('superuser_reserved_connections')::int
@@ -21,8 +26,7 @@ const ALLOWED = `
         select r.rolconnlimit, 'role'
         from pg_catalog.pg_roles r
         where r.rolname = current_user and r.rolconnlimit >= 0
-      ) as b(allowed, by)
-      order by b.allowed limit 1`
+      ) as b(allowed, by)`
 
 /** A limit with room for the reserved connections and for others. */
 const limitFor = (needed: number): number => Math.ceil((needed + 20) / 10) * 10
@@ -36,7 +40,8 @@ export const connectionChecks: readonly Check[] = [
       ($) => `
       select ${$.processes}, ${$.max}, allowed::text, by
       from (${ALLOWED}) as c
-      where nullif(${$.processes}, '')::int * ${$.max}::int > allowed`,
+      where nullif(${$.processes}, '')::int * ${$.max}::int > allowed
+      order by allowed limit 1`,
     ),
     expected: ([processes, max]) =>
       `${Number(processes) * Number(max)} connections, for ${processes} processes with \`max: ${max}\``,
@@ -56,10 +61,12 @@ export const connectionChecks: readonly Check[] = [
     question: question(
       [],
       () => `
-      select used::text, allowed::text from (${ALLOWED}) as c where used >= 0.9 * allowed`,
+      select used::text, allowed::text, by from (${ALLOWED}) as c
+      where used >= 0.9 * allowed
+      order by allowed - used limit 1`,
     ),
     expected: 'a tenth of the connections free',
-    found: ([used, allowed]) => `${used} of ${allowed} in use`,
+    found: ([used, allowed, by]) => `${used} of ${allowed} in use, by the limit of the ${by}`,
     meaning:
       'A service that starts, or a store that opens another connection under load, is refused with 53300.',
     fix: nothing,

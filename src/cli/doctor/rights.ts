@@ -1,14 +1,17 @@
 // Checks of what the role may do with the table that exists. Must not know what the table looks like.
 
 import { quoted } from '../../table/names.ts'
+import { may } from '../../table/rights.ts'
 import { type Check, nothing, question } from './check.ts'
 
-const FOR: Readonly<Record<string, string>> = {
+const FOR = {
   select: 'No session can be read: every request with a cookie fails.',
   insert: 'No new session can be saved.',
   update: 'No session can be saved or touched again, so all end early.',
   delete: 'No session can be destroyed: logouts fail, and nothing is pruned.',
 }
+type Right = keyof typeof FOR
+const RIGHTS = Object.keys(FOR) as Right[]
 
 export const rightChecks: readonly Check[] = [
   {
@@ -29,23 +32,17 @@ export const rightChecks: readonly Check[] = [
   {
     code: 'right-missing',
     severity: 'error',
-    // A right on every column does as well, but there is none to delete columns.
     question: question(
       ['oid'],
       ($) => `
       select v.verb
-      from (values ('select'), ('insert'), ('update'), ('delete')) as v(verb)
-      where not pg_catalog.has_table_privilege(${$.oid}::oid, v.verb)
-        and case when v.verb = 'delete' then true else exists (
-        select from pg_catalog.pg_attribute a
-        where a.attrelid = ${$.oid}::oid and a.attname in ('sid', 'sess', 'expire') and not a.attisdropped
-          and not pg_catalog.has_column_privilege(${$.oid}::oid, a.attnum, v.verb)
-      ) end`,
+      from (values ${RIGHTS.map((right) => `('${right}', ${may(`${$.oid}::oid`, right)})`)}) as v(verb, may)
+      where not v.may`,
     ),
     expected: ([verb], { role, table }) =>
       `${role} may ${verb} ${verb === 'delete' ? 'from' : 'on'} ${table}`,
     found: () => 'it may not',
-    meaning: ([verb]) => `${FOR[verb as string]} It fails with 42501, with connect-pg-simple too.`,
+    meaning: ([verb]) => `${FOR[verb as Right]} It fails with 42501, with connect-pg-simple too.`,
     fix: ([verb], { role, table }) => [`grant ${verb} on ${table} to ${role}`],
   },
   {

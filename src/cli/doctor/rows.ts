@@ -5,6 +5,7 @@ import type { SessionData } from 'express-session'
 import { now } from '../../clock.ts'
 import type { Pool } from '../../connection/pool.ts'
 import { parse } from '../../session/text.ts'
+import { may } from '../../table/rights.ts'
 import { pieces } from '../../table/sql.ts'
 import { sampleOf } from '../sample.ts'
 import { number } from '../screen.ts'
@@ -29,7 +30,7 @@ export const READABLE: Question = question(
   ($) => `
   select (
     pg_catalog.has_schema_privilege(c.relnamespace, 'usage')
-    and pg_catalog.has_table_privilege(c.oid, 'select')
+    and ${may('c.oid', 'select')}
     and (
       select count(*) from pg_catalog.pg_attribute a
       where a.attrelid = c.oid and a.attname in ('sid', 'sess', 'expire') and not a.attisdropped

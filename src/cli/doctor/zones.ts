@@ -12,7 +12,7 @@ import { ask, type Probe, repairable, type Visit } from './probe.ts'
 const MINE = `
   select s.setting, s.source from pg_catalog.pg_settings s where s.name = 'TimeZone'`
 
-/** The zones of roles that may read the table, and of the database. */
+/** The zones of roles that may read the table, and of the database. What is set for it comes first. */
 const OF_ROLES = question(
   ['oid'],
   ($) => `
@@ -23,7 +23,14 @@ const OF_ROLES = question(
   left join pg_catalog.pg_database d on d.oid = s.setdatabase
   where pg_catalog.lower(c.setting) like 'timezone=%'
     and (s.setdatabase = 0 or d.datname = pg_catalog.current_database())
-    and (s.setrole = 0 or pg_catalog.has_table_privilege(s.setrole, ${$.oid}::oid, 'select'))`,
+    and (s.setrole = 0 or pg_catalog.has_table_privilege(s.setrole, ${$.oid}::oid, 'select'))
+    and not exists (
+      select from pg_catalog.pg_db_role_setting o
+      cross join lateral pg_catalog.unnest(o.setconfig) as c(setting)
+      join pg_catalog.pg_database d on d.oid = o.setdatabase
+      where s.setdatabase = 0 and o.setrole = s.setrole and d.datname = pg_catalog.current_database()
+        and pg_catalog.lower(c.setting) like 'timezone=%'
+    )`,
 )
 
 /** What the server's files say. Only few roles may ask. */

@@ -7,7 +7,7 @@ import type { Columns } from '../../connection/query.ts'
 import { type SessForm, sessFormOf } from '../../table/sess-form.ts'
 import { ask as askFor } from '../ask.ts'
 import type { Contact } from '../contact.ts'
-import { sampleOf } from '../sample.ts'
+import { sampleOf, WITH_PARTS } from '../sample.ts'
 
 /** What `stats --json` prints. Sizes are in bytes, times in ISO 8601. */
 export interface Stats {
@@ -121,13 +121,7 @@ function keysOf(sampled: string, form: SessForm): string | undefined {
   order by sum(pg_catalog.octet_length(k.value::text)) desc, 1`
 }
 
-/** With its partitions, or the tables that inherit from it. */
-const DISK = `
-  with recursive part(oid) as (
-    select $1::text::regclass::oid
-    union
-    select i.inhrelid from pg_catalog.pg_inherits i join part p on p.oid = i.inhparent
-  )
+const DISK = `${WITH_PARTS}
   select sum(pg_catalog.pg_relation_size(c.oid))::text,
     sum(coalesce(pg_catalog.pg_total_relation_size(nullif(c.reltoastrelid, 0)), 0))::text,
     sum(pg_catalog.pg_indexes_size(c.oid))::text, sum(coalesce(t.n_dead_tup, 0))::text,
