@@ -7,7 +7,9 @@ declare namespace connectPostgresSimple {
   export type Callback<T = void> = all.Callback<T>
   export type ConObject = all.ConObject
   export type DestroyByUserOptions = all.DestroyByUserOptions
+  export type DestroyEvent = all.DestroyEvent
   export type Entry = all.Entry
+  export type ExpireEvent = all.ExpireEvent
   export type Health = all.Health
   export type Options = all.Options
   export type PostgresStore = all.PostgresStore

@@ -59,6 +59,18 @@ test('the papers of the command line have a heading for each command and each co
   assert.deepEqual(headings.sort(), wanted.sort())
 })
 
+test('an app in CommonJS has a name for each type that an ES module has', () => {
+  const source = (file: string) => readFileSync(join(root, 'src', file), 'utf8')
+  const types = [...source('index.ts').matchAll(/^export type \{(.*)\}/gm)].flatMap(([, names]) =>
+    (names as string).split(',').map((name) => name.trim()),
+  )
+  const named = [...source('index.d.cts').matchAll(/^ {2}export type (\w+)\b.* = all\.\1\b/gm)].map(
+    ([, name]) => name,
+  )
+  assert.deepEqual(named, types.sort())
+  assert.ok(types.includes('Options'))
+})
+
 test('README has a heading for each option and for each code of an error, so that they can be linked', () => {
   const source = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))
