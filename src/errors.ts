@@ -47,7 +47,7 @@ export function isRaisedByFunction(error: unknown): boolean {
  */
 export function severityOf(error: unknown): string | undefined {
   const { severity, severity_local: local } = error as { severity?: string; severity_local?: string }
-  return severity ?? (local && /^(ERROR|FATAL|PANIC)$/.test(local) ? local : undefined)
+  return severity ?? ['ERROR', 'FATAL', 'PANIC'].find((word) => word === local)
 }
 
 /**

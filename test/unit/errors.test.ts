@@ -16,6 +16,7 @@ import {
   rowLocked,
   StoreError,
   serverInWords,
+  severityOf,
   sidRefused,
   timedOut,
   withoutData,
@@ -130,6 +131,16 @@ test('a missing table is an error that says how to create it', () => {
     withoutData(ofTheServer('42P01')).message,
     'as the server says (run table.sql, or pass `createTableIfMissing: true`) [SQLSTATE 42P01]',
   )
+})
+
+test('a severity that is said once counts, unless it is in another language', () => {
+  for (const said of ['ERROR', 'FATAL', 'PANIC']) {
+    assert.equal(severityOf({ severity_local: said }), said)
+    assert.equal(withoutData({ severity_local: said, code: '08P01', message: '' }).severity, said)
+  }
+  assert.equal(severityOf({ severity: 'FATAL', severity_local: 'SCHWERWIEGEND' }), 'FATAL')
+  for (const none of ['FEHLER', 'ERRORS', undefined])
+    assert.equal(severityOf({ severity_local: none }), undefined)
 })
 
 test('the server is named where it ended the connection, and not where it refused a statement', () => {
