@@ -35,10 +35,13 @@ export const codeOf = (error: unknown): string => (error as StoreError).code
 /**
  * Whether the server says that it came up inside of a function, such as that of a trigger, which can raise
  * any code. It says so in the language of `lc_messages`, of which the names of languages to program in are no part.
+ * With `log_parameter_max_length_on_error` it says the parameters behind that.
  */
 export function isRaisedByFunction(error: unknown): boolean {
   const { where, isFromFunction } = error as { where?: unknown; isFromFunction?: boolean }
-  return isFromFunction === true || /\bfunction\b|\bPL\/|\bSQL\b/.test(String(where))
+  return (
+    isFromFunction === true || /\bfunction\b|\bPL\/|\bSQL\b/.test(String(where).split('$1 = ')[0] as string)
+  )
 }
 
 /**

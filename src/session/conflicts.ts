@@ -102,10 +102,11 @@ async function replaceAfterConflict(
   if (!texts || (texts.row === row && (!merges || texts.base === row))) {
     return overRow({ ...op, sess: op.mine }, row, settings)
   }
-  if (!merges && (await isSameSession(texts.row, row, settings))) {
-    return overRow({ ...op, sess: op.mine }, row, settings)
-  }
-  onConflict()
+  // The row can hold what this save has stored, if the answer was lost. A column of type jsonb spells it anew.
+  const isOurs = async () =>
+    (await isSameSession(texts.row, row, settings)) || (await isSameSession(op.mine, row, settings))
+  if (!merges && (await isOurs())) return overRow({ ...op, sess: op.mine }, row, settings)
+  if (texts.row !== row) onConflict()
   if (!merges) throw conflict()
   const [base, mine, theirs] = await Promise.all(
     [texts.base, op.mine, row].map((text) => parse(text, serializer)),

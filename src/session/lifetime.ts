@@ -110,16 +110,15 @@ export async function overRow(op: Replace, row: string, settings: LifetimeSettin
   }
 }
 
-/** Whether two texts are the same session, whose creation only one of them may say. */
+/** Whether two texts are the same session. With `maxLifetime` only one of them may say its creation. */
 export async function isSameSession(
   one: string,
   other: string,
   { maxLifetime, serializer }: LifetimeSettings,
 ): Promise<boolean> {
-  if (maxLifetime === undefined) return false
   try {
     const [first, second] = await Promise.all([parse(one, serializer), parse(other, serializer)])
-    for (const session of [first, second]) removeCreation(session)
+    if (maxLifetime !== undefined) for (const session of [first, second]) removeCreation(session)
     return isDeepStrictEqual(first, second)
   } catch {
     return false

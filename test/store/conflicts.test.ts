@@ -112,6 +112,33 @@ test('error: a row that holds the new text already is no conflict: the answer of
     assert.equal((await row(db.sql, 'twice')).n, 2)
   }))
 
+test('error: a column of type jsonb, which spells a session anew, makes no conflict of a lost answer either', async () => {
+  await db.sql`create table binary_sessions (like session including all)`
+  await db.sql`alter table binary_sessions alter column sess type jsonb`
+  await withStore({ ...refusing, tableName: 'binary_sessions' }, async (store) => {
+    await putRow(db.sql, 'twice', { n: 1 }, 600, 'binary_sessions')
+    const session = Object.assign(await load(store, 'twice'), { n: 2 })
+    await db.sql`update binary_sessions set sess = ${JSON.stringify(session)}::text::jsonb`
+    await store.set('twice', session)
+    assert.equal((await row(db.sql, 'twice', 'binary_sessions')).n, 2)
+    await db.sql`update binary_sessions set sess = jsonb_set(sess, '{n}', '3')`
+    assert.equal((await failure(store.set('twice', Object.assign(session, { n: 4 })))).code, 'STORE_CONFLICT')
+  })
+})
+
+test('merge: only what somebody else changed counts as a conflict', async () => {
+  await withStore(merging, async (store) => {
+    await putRow(db.sql, 'counted', { n: 1 })
+    const session = await load(store, 'counted')
+    await change('counted', { other: 1 })
+    for (const n of [2, 3, 4]) {
+      await store.set('counted', Object.assign(session, { n }))
+      assert.equal(store.stats().conflicts, 1)
+    }
+    assert.deepEqual(await data('counted'), { n: 4, other: 1 })
+  })
+})
+
 test('a new session is stored in any case', () =>
   withStore(refusing, async (store) => {
     const session = sessionOf({ n: 1 })

@@ -116,6 +116,9 @@ test('an error is a function’s if the server says that one was at work, and st
   ])
     assert.equal(isRaisedByFunction({ where }), true, where)
   assert.equal(isRaisedByFunction({ where: 'dysfunctional' }), false)
+  const parameters = "unnamed portal with parameters: $1 = 'a function of SQL', $2 = 'PL/pgSQL'"
+  assert.equal(isRaisedByFunction({ where: parameters }), false)
+  assert.equal(isRaisedByFunction({ where: `SQL function "f" statement 1\n${parameters}` }), true)
   assert.equal(isRaisedByFunction({}), false)
   assert.equal(isRaisedByFunction({ isFromFunction: true }), true)
   assert.equal(isRaisedByFunction({ isFromFunction: false }), false)

@@ -274,6 +274,13 @@ test('a row that cannot be read is skipped and reported, and one that has ended 
   ])
 })
 
+test('a serializer that does not answer is waited for once, and not again at each row', async () => {
+  const serializer = { stringify: () => 'x', parse: () => new Promise<SessionData>(() => {}) }
+  const rows = [row('{}', LATER, 'a'), row('{}', LATER, 'b')]
+  const { code } = await failure(allOf([rows], 3, { serializer, timeout: 0.01 }))
+  assert.equal(code, 'STORE_TIMEOUT')
+})
+
 test('a session that comes with all others knows which logouts came before its row', async () => {
   const { reader, loaded } = reading()
   const before = logouts.count

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { runInNewContext } from 'node:vm'
 import type { SessionData } from 'express-session'
+import { StoreError } from '../../src/errors.ts'
 import type { Serializer } from '../../src/options.ts'
 import { creationIn, withCreation } from '../../src/session/creation.ts'
 import { expireAt, withExpiryOfRow } from '../../src/session/expiry.ts'
@@ -105,6 +106,33 @@ test('what is no session, or has no text, is refused with a reason and without d
   const rejecting = stringifying(() => Promise.reject(new Error('hush')))
   const { message } = (await failure(Promise.resolve(encode(of({}), rejecting)))) as Error
   assert.equal(message, 'The session cannot be stored: stringify rejected')
+})
+
+test('that a serializer was given up is no fault of the session', async () => {
+  const [late, other] = ['STORE_TIMEOUT', 'STORE_BUSY'].map((code) => new StoreError(code, 'hush'))
+  for (const call of [
+    encode(
+      of({}),
+      stringifying(() => Promise.reject(late)),
+    ),
+    parse(
+      'x',
+      parsing(() => Promise.reject(late)),
+    ),
+  ])
+    assert.equal(await failure(Promise.resolve(call)), late)
+  const lookalike = Object.assign(new Error('hush'), { code: 'STORE_TIMEOUT' })
+  for (const reason of [other, lookalike]) {
+    const { code } = await failure(
+      Promise.resolve(
+        parse(
+          'x',
+          parsing(() => Promise.reject(reason)),
+        ),
+      ),
+    )
+    assert.equal(code, 'STORE_SESSION')
+  }
 })
 
 test('a text becomes a session, at once or later, or an error with a reason and without data', async () => {
