@@ -39,9 +39,7 @@ export const codeOf = (error: unknown): string => (error as StoreError).code
  */
 export function isRaisedByFunction(error: unknown): boolean {
   const { where, isFromFunction } = error as { where?: unknown; isFromFunction?: boolean }
-  return (
-    isFromFunction === true || /\bfunction\b|\bPL\/|\bSQL\b/.test(String(where).split('$1 = ')[0] as string)
-  )
+  return isFromFunction === true || /\bfunction\b|\bPL\//.test(String(where).split('$1 = ')[0] as string)
 }
 
 /**

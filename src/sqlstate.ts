@@ -14,8 +14,8 @@ export const UNDEFINED_TABLE = '42P01'
 export const FEATURE_NOT_SUPPORTED = '0A000'
 
 /**
- * A write got its locks after its deadline, so it must take no effect. The statements raise this code by
- * `ln(0)`; PostgreSQL raises it for nothing else that the store sends.
+ * A write got its locks after its deadline, so it must take no effect; or a read came to a standby. The
+ * statements raise this code by `ln(0)`; PostgreSQL raises it for nothing else that the store sends.
  */
 export const STATEMENT_LATE = '2201E'
 

@@ -1,5 +1,6 @@
 // Reads all rows as sessions, some at a time. Promises that a row which cannot be read is reported and
-// skipped, so that it hides no other. Must not know how rows are fetched.
+// skipped, so that it hides no other, and that a serializer which does not answer ends it. Must not know how
+// rows are fetched.
 
 import type { SessionData } from 'express-session'
 import type { Row } from '../table/row.ts'
@@ -29,18 +30,21 @@ export async function* entries(source: EntrySource): AsyncGenerator<Entry, void,
     const logoutCount = logouts.count
     const rows = await source.rowsAfter(sid)
     const failures: unknown[] = []
-    for (const row of rows) {
-      sid = row[0]
-      const read = async () => source.reader.read(row, logoutCount)
-      const session = await read().catch((error) => {
-        // It would be waited for again at each row.
-        if (isTimeout(error)) throw error
-        failures.push(error)
-      })
-      if (session) yield { sid, session, expires: new Date(source.reader.expiryOf(session, sid) * 1000) }
+    try {
+      for (const row of rows) {
+        sid = row[0]
+        const read = async () => source.reader.read(row, logoutCount)
+        const session = await read().catch((error) => {
+          // It would be waited for again at each row.
+          if (isTimeout(error)) throw error
+          failures.push(error)
+        })
+        if (session) yield { sid, session, expires: new Date(source.reader.expiryOf(session, sid) * 1000) }
+      }
+    } finally {
+      const { length } = failures
+      if (length > 0) source.errorLog(`Skipped ${length} session(s) that cannot be read`, failures[0])
     }
-    const { length } = failures
-    if (length > 0) source.errorLog(`Skipped ${length} session(s) that cannot be read`, failures[0])
     if (rows.length < source.limit) return
   }
 }

@@ -7,7 +7,7 @@ import type { Settings } from '../settings/settings.ts'
 import type { Replace } from '../table/operations.ts'
 import type { Row } from '../table/row.ts'
 import { creationIn, removeCreation, statedCreation, thisSecond, withCreation } from './creation.ts'
-import { encode, parse, unserializable } from './text.ts'
+import { encode, isTimeout, parse, unserializable } from './text.ts'
 
 /** What is known of a session's creation. */
 export interface Creation {
@@ -62,7 +62,7 @@ export function encodeWithCreation(
   // A serializer of the app may store only the keys that it knows. Then no session would ever end.
   const check = async (stored: string) => {
     const isKept = async () => statedCreation(await parse(stored, serializer)) === created
-    if (!(await isKept().catch(() => false))) {
+    if (!(await isKept().catch(falseUnlessTimeout))) {
       throw unserializable('the `serializer` does not keep all top-level keys, as `maxLifetime` needs')
     }
     keepers.add(serializer)
@@ -71,16 +71,20 @@ export function encodeWithCreation(
   return Promise.resolve(text).then(check)
 }
 
-/** Of a text; undefined if it does not say, or cannot be read. */
+/** What cannot be read says nothing. A serializer that did not answer leaves it open what there is. */
+function falseUnlessTimeout(error: unknown): false {
+  if (isTimeout(error)) throw error
+  return false
+}
+
+/** Of a text; undefined if it does not say, or cannot be read. @throws StoreError STORE_TIMEOUT of the serializer */
 export async function creationOf(
   text: string,
   { serializer }: LifetimeSettings,
 ): Promise<number | undefined> {
-  try {
-    return creationIn(await parse(text, serializer))
-  } catch {
-    return undefined
-  }
+  const read = async () => creationIn(await parse(text, serializer))
+  const at = await read().catch(falseUnlessTimeout)
+  return at === false ? undefined : at
 }
 
 /** When the session of a row ends, in seconds since 1970. */
@@ -116,11 +120,10 @@ export async function isSameSession(
   other: string,
   { maxLifetime, serializer }: LifetimeSettings,
 ): Promise<boolean> {
-  try {
+  const isSame = async () => {
     const [first, second] = await Promise.all([parse(one, serializer), parse(other, serializer)])
     if (maxLifetime !== undefined) for (const session of [first, second]) removeCreation(session)
     return isDeepStrictEqual(first, second)
-  } catch {
-    return false
   }
+  return isSame().catch(falseUnlessTimeout)
 }

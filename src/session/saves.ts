@@ -98,9 +98,8 @@ export class Saves {
    * @param row the text that was stored, if that is known
    */
   async #learnCreation(loaded: Loaded, created: number, base: string, row = base): Promise<void> {
-    loaded.creation = { at: created, isStored: true }
     const ofRow = row === base ? undefined : await creationOf(row, this.#settings)
-    if (ofRow !== undefined) loaded.creation = { at: ofRow, isStored: true }
+    loaded.creation = { at: ofRow ?? created, isStored: true }
   }
 
   /**

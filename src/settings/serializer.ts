@@ -2,7 +2,7 @@
 // answers fails with STORE_TIMEOUT, as every later call for the session waits for it, and `close` does. Must
 // not know what it is used for.
 
-import { startTimer, stopTimer } from '../clock.ts'
+import { soon, startTimer, stopTimer } from '../clock.ts'
 import { serializerTimedOut } from '../errors.ts'
 import type { Serializer } from '../options.ts'
 
@@ -27,7 +27,8 @@ export function serializerOf(own: Serializer | undefined, timeoutMs: number): Se
 function inTime<T>(result: T | PromiseLike<T>, timeoutMs: number): T | Promise<T> {
   if (typeof (result as PromiseLike<T> | null)?.then !== 'function') return result as T
   return new Promise((resolve, reject) => {
-    const timer = startTimer(() => reject(serializerTimedOut()), timeoutMs)
+    // `soon` lets an answer that has already arrived be read first: see `execute`.
+    const timer = startTimer(() => soon(() => reject(serializerTimedOut())), timeoutMs)
     void Promise.resolve(result)
       .then(resolve, reject)
       .finally(() => stopTimer(timer))

@@ -71,7 +71,8 @@ export interface PostgresStore extends Store {
 
   /**
    * Reads all sessions that have not expired, in the order of their sids. Rows that cannot be read are
-   * skipped, and reported to `errorLog`. For many sessions `entries()` needs less memory.
+   * skipped, and reported to `errorLog`; a serializer that does not answer within `timeout` ends it. For many
+   * sessions `entries()` needs less memory.
    */
   all(): Promise<SessionData[]>
   all(callback: Callback<SessionData[]> | undefined): void

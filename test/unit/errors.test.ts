@@ -112,10 +112,15 @@ test('an error is a function’s if the server says that one was at work, and st
       'SQL function "f" statement 1',
       'PL/pgSQL-Funktion f() Zeile 3 bei RAISE',
     ],
-    ...['fonction PL/pgSQL f(), ligne 3 à RAISE', 'SQL-Funktion »f« Anweisung 1', 'PL/pgSQL関数f()の3行目'],
+    ...['fonction PL/pgSQL f(), ligne 3 à RAISE', 'PL/pgSQL関数f()の3行目'],
   ])
     assert.equal(isRaisedByFunction({ where }), true, where)
   assert.equal(isRaisedByFunction({ where: 'dysfunctional' }), false)
+  for (const where of [
+    'SQL statement "SELECT 1 FROM ONLY "public"."session" x WHERE "sid" = $1 FOR KEY SHARE OF x"',
+    'remote SQL command: DELETE FROM public.session',
+  ])
+    assert.equal(isRaisedByFunction({ where }), false, where)
   const parameters = "unnamed portal with parameters: $1 = 'a function of SQL', $2 = 'PL/pgSQL'"
   assert.equal(isRaisedByFunction({ where: parameters }), false)
   assert.equal(isRaisedByFunction({ where: `SQL function "f" statement 1\n${parameters}` }), true)

@@ -276,9 +276,16 @@ test('a row that cannot be read is skipped and reported, and one that has ended 
 
 test('a serializer that does not answer is waited for once, and not again at each row', async () => {
   const serializer = { stringify: () => 'x', parse: () => new Promise<SessionData>(() => {}) }
-  const rows = [row('{}', LATER, 'a'), row('{}', LATER, 'b')]
-  const { code } = await failure(allOf([rows], 3, { serializer, timeout: 0.01 }))
-  assert.equal(code, 'STORE_TIMEOUT')
+  const { reader } = reading({ serializer, timeout: 0.01 })
+  const reported: string[] = []
+  const source = {
+    limit: 4,
+    reader,
+    rowsAfter: async () => [row(null, LATER, 'a'), row('{}', LATER, 'b'), row('{}', LATER, 'c')],
+    errorLog: (message: string) => reported.push(message),
+  }
+  assert.equal((await failure(entries(source).next())).code, 'STORE_TIMEOUT')
+  assert.deepEqual(reported, ['Skipped 1 session(s) that cannot be read'])
 })
 
 test('a session that comes with all others knows which logouts came before its row', async () => {

@@ -522,6 +522,17 @@ test('two texts are one session if they differ in spelling alone, and with `maxL
   assert.equal(await isSame('{"a":1}', `{"${created}":5,"a":1}`, {}), false)
 })
 
+test('a serializer that does not answer leaves it open what a text says', async () => {
+  const serializer = { stringify: () => 'x', parse: () => new Promise<never>(() => {}) }
+  const stuck = settingsOf({ maxLifetime: 5, timeout: 0.01, serializer })
+  const asked = [
+    isSameSession('{}', '{}', stuck),
+    creationOf('{}', stuck),
+    encodeWithCreation(sessionOf(), 5, stuck),
+  ]
+  for (const call of asked) assert.equal((await failure(Promise.resolve(call))).code, 'STORE_TIMEOUT')
+})
+
 test('a verb decides what comes first of a save that looks', () => {
   const op = lookingSave('insert', A_SAVE, () => true)
   assert.deepEqual([op.verb, op.was, op.mine, op.lastKnownTexts()], ['insert', UNKNOWN, '{"a":2}', undefined])
