@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { AFTER, BEFORE, demoInBrowser, logIn, shows } from './demo.ts'
+import { AFTER, BEFORE, demoInBrowser, leads, logIn, shows } from './demo.ts'
 
 // Readable, as the server is another user.
 const folder = mkdtempSync(join(tmpdir(), 'demo-buttons-'))
@@ -31,15 +31,15 @@ test('who logs in at one service is logged in at the other, counts on at both, a
 }) => {
   await logIn(page, 'Ann <b>')
   await shows(page, { [AFTER]: 'Logged in as Ann <b>. Counted to 0.' })
-  await page.click(`${AFTER}-count`)
+  await leads(page, () => page.click(`${AFTER}-count`))
   await shows(page, { [BEFORE]: 'Counted to 1', [AFTER]: 'Counted to 1' })
-  await page.click(`${BEFORE}-count`)
+  await leads(page, () => page.click(`${BEFORE}-count`))
   await shows(page, { [BEFORE]: 'Counted to 2', [AFTER]: 'Counted to 2' })
-  await page.click(`${AFTER}-logout`)
+  await leads(page, () => page.click(`${AFTER}-logout`))
   await shows(page, { [BEFORE]: 'Nobody is logged in', [AFTER]: 'Nobody is logged in' })
   await logIn(page, 'Bob', AFTER)
   await shows(page, { [BEFORE]: 'Logged in as Bob' })
-  await page.click(`${BEFORE}-logout`)
+  await leads(page, () => page.click(`${BEFORE}-logout`))
   await shows(page, { [BEFORE]: 'Nobody is logged in', [AFTER]: 'Nobody is logged in' })
 })
 

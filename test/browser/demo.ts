@@ -85,9 +85,17 @@ export async function shows(page: Page, texts: Record<string, string | RegExp>):
     await page.locator(selector).filter({ hasText }).first().waitFor()
 }
 
+/**
+ * Does what leads to another page, and waits until that one has loaded. It shows its text before its script runs,
+ * and until then a button of a try leads to yet another page, on which nothing has the focus.
+ */
+export async function leads(page: Page, act: () => Promise<void>): Promise<void> {
+  await Promise.all([page.waitForEvent('load'), act()])
+}
+
 /** Logs in with the form of the service. */
 export async function logIn(page: Page, user: string, service = BEFORE): Promise<void> {
   await page.fill(`${service}-user`, user)
-  await page.click(`${service}-login`)
+  await leads(page, () => page.click(`${service}-login`))
   await shows(page, { [service]: `Logged in as ${user}` })
 }

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
-import { AFTER, BEFORE, demoInBrowser, logIn, shows } from './demo.ts'
+import { AFTER, BEFORE, demoInBrowser, leads, logIn, shows } from './demo.ts'
 
 const { test, ends, url } = await demoInBrowser('looks', { database: 'demo_looks' })
 
@@ -50,10 +50,10 @@ test('the page can be used by keyboard alone, and the focus stays where it is', 
   }
   await tabTo('connect-pg-simple-user')
   await page.keyboard.type('Kay')
-  await page.keyboard.press('Enter')
+  await leads(page, () => page.keyboard.press('Enter'))
   await shows(page, { [AFTER]: 'Logged in as Kay' })
   await tabTo('connect-pg-simple-count')
-  await page.keyboard.press('Space')
+  await leads(page, () => page.keyboard.press('Space'))
   await shows(page, { [AFTER]: 'Counted to 1' })
   await tabTo('logout-button')
   await page.keyboard.press('Enter')

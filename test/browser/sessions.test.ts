@@ -7,7 +7,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import type { BrowserContext } from 'playwright-core'
 import { certificate } from '../support/certificate.ts'
-import { AFTER, BEFORE, demoInBrowser, logIn, shows } from './demo.ts'
+import { AFTER, BEFORE, demoInBrowser, leads, logIn, shows } from './demo.ts'
 
 const { test, ends, open, url, sql, pid } = await demoInBrowser('sessions in a browser', {
   database: 'demo_sessions',
@@ -128,7 +128,7 @@ test('the back button after a logout does not bring back what only users see', a
   // An address that is never asked for after the logout: what the browser kept of it would still have the user.
   await page.goto(`${url}/?before`)
   await shows(page, { [AFTER]: 'Logged in as Ann' })
-  await page.click(`${AFTER}-logout`)
+  await leads(page, () => page.click(`${AFTER}-logout`))
   await shows(page, { [AFTER]: 'Nobody is logged in' })
   await page.goBack()
   assert.match(page.url(), /before$/)
