@@ -122,8 +122,8 @@ export class Pool {
       const { error, retryable, refusedAlone } = attempt
       // When the deadline passes during an attempt, the error of the attempt before says more.
       if (error.code === 'STORE_TIMEOUT') throw last ? timedOut(last) : error
-      const isLate = error.code === STATEMENT_LATE && monotonicMs() >= effectUntil
-      if (isLate) throw last && monotonicMs() >= until ? timedOut(last) : error
+      const isLate = error.code === STATEMENT_LATE && !error.isFromFunction && monotonicMs() >= effectUntil
+      if (isLate) throw monotonicMs() >= until ? timedOut(last) : error
       last = error
       if (!retryable || isOnce || this.#closed) throw error
       // A function of the user's, such as a trigger, can raise any code for the data of one member.

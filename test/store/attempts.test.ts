@@ -292,6 +292,25 @@ test('a statement that comes too late for some who wait is told as that, whateve
   }
 })
 
+test('a statement that comes too late for all who wait has timed out', async () => {
+  const pool = new Pool(parseOptions({ conString: db.url, max: 1 }), new Counters())
+  const query = (text: string, ms: number) =>
+    pool.query({ verb: 'clear', text, parameters: () => [], until: monotonicMs() + ms })
+  try {
+    await query('select', 5000)
+    const began = monotonicMs()
+    const late = failure(query('select pg_catalog.ln(count(*) - 1)::text from pg_catalog.pg_sleep(0.3)', 400))
+    await someTime(100)
+    // The answer comes meanwhile, and is read before the timer of the deadline acts.
+    while (monotonicMs() - began < 600);
+    const { code, message } = await late
+    assert.equal(code, 'STORE_TIMEOUT')
+    assert.doesNotMatch(message, /2201E/)
+  } finally {
+    await pool.close()
+  }
+})
+
 test('a connection that is known to have ended is replaced before anything is sent on it', () =>
   withStore({ conString: db.url, max: 1 }, async (store) => {
     await store.get('sid')
