@@ -170,7 +170,7 @@ export interface Options {
    *
    * - `'overwrite'`: the row becomes what this request has.
    * - `'merge'`: the top-level keys that this request changed, added or deleted are applied to what the row
-   *   holds now.
+   *   holds now. The row then expires when the session expires that this makes.
    * - `'error'`: nothing is stored, and the save fails with `STORE_CONFLICT`.
    * @default 'overwrite'
    * @example

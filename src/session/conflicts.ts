@@ -16,6 +16,7 @@ import type { Settings } from '../settings/settings.ts'
 import type { Answer } from '../table/answers.ts'
 import type { Replaced } from '../table/changes.ts'
 import { type Operation, type Replace, UNKNOWN } from '../table/operations.ts'
+import { removeCreation } from './creation.ts'
 import { isSameSession, type LifetimeSettings, overRow } from './lifetime.ts'
 import type { Loaded } from './loaded.ts'
 import { merge } from './merge.ts'
@@ -31,7 +32,7 @@ const never = () => false
  */
 export function replaceOf(
   loaded: Loaded,
-  save: Pick<Replace, 'sess' | 'expire' | 'aliveAt'>,
+  save: Pick<Replace, 'sess' | 'expire' | 'aliveAt' | 'expiryOf'>,
   mayBeMissing: () => boolean,
 ): Replace {
   const { texts } = loaded
@@ -111,6 +112,9 @@ async function replaceAfterConflict(
   const [base, mine, theirs] = await Promise.all(
     [texts.base, op.mine, row].map((text) => parse(text, serializer)),
   )
-  const merged = await encode(merge(base!, mine!, theirs!), serializer)
-  return overRow({ ...op, sess: merged }, row, settings)
+  const merged = merge(base!, mine!, theirs!)
+  const sess = await encode(merged, serializer)
+  removeCreation(merged)
+  // Another request can have given the session more time, as by "remember me".
+  return overRow({ ...op, sess, expire: op.expiryOf?.(merged) ?? op.expire }, row, settings)
 }

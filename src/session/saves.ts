@@ -59,7 +59,9 @@ export class Saves {
     const fresh = settings.maxLifetime === undefined ? undefined : beginning()
     const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count, fresh)
     const created = (loaded?.creation ?? fresh)?.at
-    const expire = withinLifetime(expireAt(session, sid, settings.ttl), created, settings)
+    const expiryOf = (each: SessionData) =>
+      withinLifetime(expireAt(each, sid, settings.ttl), created, settings)
+    const expire = expiryOf(session)
     // A row that has ended by `maxLifetime` before it is there would be pruned, and told of, a second time.
     const isOver = () => created !== undefined && expire < now()
     const canBeMissing = () => !loaded || (mayBeMissing(loaded) && !isOver())
@@ -69,7 +71,7 @@ export class Saves {
     const operationOf = (sess: string): Operation => {
       base = sess
       const save = { sess, expire, aliveAt }
-      if (loaded && this.#compares) return replaceOf(loaded, save, canBeMissing)
+      if (loaded && this.#compares) return replaceOf(loaded, { ...save, expiryOf }, canBeMissing)
       if (fresh && !loaded?.creation?.isStored) {
         return lookingSave(mayInsert ? 'insert' : 'replace', save, canBeMissing)
       }

@@ -1,6 +1,8 @@
 // The operations on one sid, and how two in a row fold into one. Pure functions: must not know how they are
 // sent.
 
+import type { SessionData } from 'express-session'
+
 /** Times are in seconds since 1970. A row that expires before `aliveAt` counts as absent. */
 export type Operation =
   | { readonly verb: 'get' }
@@ -44,6 +46,8 @@ export interface Replace {
   lastKnownTexts(): { readonly base: string; readonly row: string } | undefined
   /** Whether the row can be missing without a logout, because it expired. */
   mayBeMissing(): boolean
+  /** When the session expires as it was merged, in seconds since 1970. Left out where nothing is merged. */
+  expiryOf?(merged: SessionData): number
   /** Whether an insert of it was not done because there seemed to be a row. */
   readonly found?: true
   /** What to do once the row is known to hold this text, if that is all that the operation is to find out. */

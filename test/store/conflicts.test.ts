@@ -139,6 +139,36 @@ test('merge: only what somebody else changed counts as a conflict', async () => 
   })
 })
 
+test('merge: the row lives as long as another request let it, by its cookie or by `ttl`', async () => {
+  const expiry = async (sid: string) => Date.now() / 1000 + (await row(db.sql, sid)).inSeconds
+  const hours = (count: number) => sessionOf({}, count * 3600).cookie
+  const seen: string[][] = []
+  const ttl = (session: SessionData) => {
+    seen.push(Object.keys(session))
+    return 'remembered' in session ? 30 * 86_400 : 1200
+  }
+  await withStore({ ...merging, maxLifetime: 40 * 86_400, ttl }, async (store) => {
+    for (const count of [0.1, 500]) {
+      const sid = `lives-${count}`
+      await putRow(db.sql, sid, {}, 3600)
+      const session = await load(store, sid)
+      const cookie = hours(count)
+      await change(sid, { cookie })
+      await store.set(sid, Object.assign(session, { cookie: hours(1), mine: 1 }))
+      assert.equal((await row(db.sql, sid)).mine, 1)
+      assert.ok(Math.abs((await expiry(sid)) - cookie.expires!.getTime() / 1000) < 5)
+      assert.equal((await load(store, sid)).cookie.originalMaxAge, count * 3_600_000)
+    }
+    await putRow(db.sql, 'remembered', { cookie: {} })
+    const session = await load(store, 'remembered')
+    await change('remembered', { remembered: true })
+    const until = Date.now() / 1000 + 30 * 86_400
+    await store.set('remembered', Object.assign(session, { mine: 1 }))
+    assert.ok((await expiry('remembered')) > until - 5)
+    assert.deepEqual(seen.at(-1), ['cookie', 'remembered', 'mine'])
+  })
+})
+
 test('a new session is stored in any case', () =>
   withStore(refusing, async (store) => {
     const session = sessionOf({ n: 1 })

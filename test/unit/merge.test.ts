@@ -45,6 +45,27 @@ test('the expiry of the cookie is no change of it: the later one stays, with wha
   assert.deepEqual(merge(of({ a: 1 }), of({ a: 2 }), of({ a: 1 })), { a: 2 }, 'a session without a cookie')
 })
 
+test('another lifetime is a change of the cookie, and its expiry stays with it, later or not', () => {
+  const at = (second: number) => `2030-01-01T00:00:0${second}.000Z`
+  const cookie = (second: number, originalMaxAge?: number | null) => ({
+    cookie: { expires: at(second), originalMaxAge },
+  })
+  const merged = (...[base, mine, theirs]: object[]) => merge(of(base!), of(mine!), of(theirs!))
+  for (const [base, mine, theirs] of [
+    [cookie(1, 5000), cookie(3, 5000), cookie(2, 9000)],
+    [cookie(1, 5000), cookie(3, 5000), cookie(4, 9000)],
+    [cookie(1, null), cookie(3, null), cookie(2, 0)],
+    [cookie(1, 500), cookie(3, 500), cookie(2, null)],
+  ]) {
+    assert.deepEqual(merged(base!, mine!, theirs!), theirs)
+    assert.deepEqual(merged(base!, theirs!, mine!), theirs)
+  }
+  // As express-session leaves it after a touch.
+  const [base, mine, theirs] = [cookie(1, 5000), cookie(3, 4999), cookie(4, 5000)]
+  assert.deepEqual(merged(base, mine, theirs), theirs)
+  assert.deepEqual(merged(base, theirs, mine), cookie(4, 4999))
+})
+
 test('a key may be called __proto__', () => {
   const odd = JSON.parse('{"__proto__":{"admin":true}}')
   const merged: any = merge(of({}), odd, of({}))
