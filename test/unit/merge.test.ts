@@ -55,11 +55,15 @@ test('another lifetime is a change of the cookie, and its expiry stays with it, 
     [cookie(1, 5000), cookie(3, 5000), cookie(2, 9000)],
     [cookie(1, 5000), cookie(3, 5000), cookie(4, 9000)],
     [cookie(1, null), cookie(3, null), cookie(2, 0)],
-    [cookie(1, 500), cookie(3, 500), cookie(2, null)],
+    [cookie(1, 50), cookie(3, 50), cookie(2, null)],
+    [cookie(1, 5000), cookie(3, 5000), cookie(2, 5100)],
+    [{}, {}, cookie(2, 9000)],
   ]) {
     assert.deepEqual(merged(base!, mine!, theirs!), theirs)
     assert.deepEqual(merged(base!, theirs!, mine!), theirs)
   }
+  assert.deepEqual(merged(cookie(1, 5000), {}, cookie(2, 5000)), {}, 'one that this request deleted')
+  assert.deepEqual(merged({}, cookie(3, 5000), cookie(2, 9000)), cookie(3, 5000), 'one that both added')
   // As express-session leaves it after a touch.
   const [base, mine, theirs] = [cookie(1, 5000), cookie(3, 4999), cookie(4, 5000)]
   assert.deepEqual(merged(base, mine, theirs), theirs)
