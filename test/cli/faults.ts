@@ -416,6 +416,16 @@ export const faults: readonly Fault[] = [
     ],
   },
   {
+    code: 'row-encoded-twice',
+    what: 'a session whose JSON was encoded once more, beside a text that only looks like one',
+    make: [
+      `insert into session select 'a', to_json('{"cookie":{}}'::text), now() + '1 day'`,
+      `insert into session select 'b', to_json('{oops}'::text), now() + '1 day'`,
+    ],
+    beside: ['row-not-object'],
+    more: [`delete from session where sid = 'b'`],
+  },
+  {
     code: 'row-unreadable',
     what: 'a row that holds no JSON',
     make: [...column('sess type text'), `insert into session values ('a', 'secret text', now() + '1 day')`],

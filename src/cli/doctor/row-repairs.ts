@@ -22,11 +22,13 @@ const BLANK = '(\\s|\\\\[nrt])*'
 const NO_OBJECT = `^\\s*(\\[.*\\]|-?[0-9][0-9.eE+-]*|true|false|null|"(?!${BLANK}\\{).*")\\s*$`
 const TWICE = `^\\s*"${BLANK}\\{.*\\}${BLANK}"\\s*$`
 
+/** PostgreSQL does since version 16. */
+const tellsJson = (version: Columns[number] | undefined): boolean => Number(version) >= 160_000
+
 /** The rows of which a condition holds that can be asked only of JSON; undefined if that cannot be told. */
 function ofJson(condition: string, [, type, version]: Columns): string | undefined {
   if (type === 'json' || type === 'jsonb') return condition
-  // PostgreSQL tells JSON from other text since version 16.
-  return Number(version) >= 160_000 ? `case when "sess"::text is json then ${condition} end` : undefined
+  return tellsJson(version) ? `case when "sess"::text is json then ${condition} end` : undefined
 }
 
 export interface RowRepairs {
@@ -43,7 +45,8 @@ export function rowRepairs(column: Columns, table: string): RowRepairs {
     `(pg_catalog.json_typeof(${decoded}) = 'object' and coalesce(${decoded} ->> 'cookie', '') !~ '^\\s*[{[]')`,
     column,
   )
-  const twice = ofJson(`"sess"::text ~ '${TWICE}'`, column)
+  const isObject = tellsJson(column[2]) ? ` and (${decoded} #>> '{}') is json object` : ''
+  const twice = ofJson(`("sess"::text ~ '${TWICE}'${isObject})`, column)
   const once = `(("sess"::json #>> '{}')::json::text)::${column[0]}`
   return {
     notObject: [`delete from ${table} where "sess"::text ~ '${NO_OBJECT}'`],
