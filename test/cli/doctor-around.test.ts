@@ -103,6 +103,30 @@ test('rights on each of the columns count as rights on the table', async () => {
   }
 })
 
+test('a question that takes too long is told, keeps no other from its answer, and is not left to the server', async () => {
+  await sql`create role patient login password 'secret'`
+  await sql`grant select, insert, update, delete on session to patient`
+  await sql`insert into session values ('slow', '[]', now() - interval '3 hours')`
+  // Only for the question that reads "sess".
+  await sql`create policy slow on session
+    using (case when current_query() ~ 'sess::text' then pg_sleep(60)::text = '' else true end)`
+  await sql`alter table session enable row level security`
+  try {
+    const found = await findings(as('patient'))
+    assert.deepEqual(
+      found.map(({ code }) => code),
+      ['row-security', 'expired-long-ago', 'right-ddl', 'unanswered'],
+    )
+    assert.match(found.at(-1).expected, /row-unreadable/)
+    const left = await sql`select query from pg_stat_activity where usename = 'patient' and state = 'active'`
+    assert.deepEqual([...left], [])
+  } finally {
+    await sql`alter table session disable row level security`
+    await sql`drop policy slow on session`
+    await sql`delete from session`
+  }
+})
+
 test('it finds a way that is not encrypted, and a certificate that is not verified', async () => {
   const url = server.url.replace('127.0.0.1', ELSEWHERE)
   assert.deepEqual(await codes(url), ['tls-off'])

@@ -101,6 +101,7 @@ async function show(server: { url: string }, fault: Fault): Promise<void> {
       }
       if (fault.isOfStatistics) await flushStatistics(sql)
       const { codes, one } = await examined(url, flags, fault.code)
+      assert.equal(new Set(codes).size, codes.length, `${codes}`)
       const others = [...new Set(codes)].filter((code) => !(fault.beside ?? []).includes(code))
       assert.deepEqual(others, [fault.code])
       if (fault.fix) assert.match(one.fix, fault.fix)

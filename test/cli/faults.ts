@@ -291,6 +291,15 @@ export const faults: readonly Fault[] = [
     fix: /references session\(sid\) on delete cascade deferrable/i,
   },
   {
+    code: 'referenced',
+    what: 'a foreign key of a partitioned table',
+    make: [
+      'create table visit (sid varchar references session) partition by hash (sid)',
+      'create table visit_0 partition of visit for values with (modulus 1, remainder 0)',
+    ],
+    fix: /^alter table public\.visit drop.*;\nalter table public\.visit add .*;$/i,
+  },
+  {
     code: 'read-only',
     what: 'a database that is read only',
     make: ['alter database current set default_transaction_read_only = on'],

@@ -3,10 +3,11 @@
 
 import { monotonicMs } from '../../clock.ts'
 import { Pool } from '../../connection/pool.ts'
-import { type StoreError, withoutData } from '../../errors.ts'
+import { codeOf, type StoreError, withoutData } from '../../errors.ts'
 import type { Settings } from '../../settings/settings.ts'
 import { names, partsOf, quoted } from '../../table/names.ts'
 import { Counters } from '../../tracing/counters.ts'
+import { cancelAs } from '../contact.ts'
 import { activityChecks } from './activity.ts'
 import { type Check, type Facts, findingOf, type Question, type Repairable, type Subject } from './check.ts'
 import { clock } from './clock.ts'
@@ -117,6 +118,8 @@ async function look(probe: Probe, visit: Visit): Promise<readonly Repairable[]> 
     const again = (pool: Pool) => probe.look({ ...visit, pool })
     return (await probe.look(visit)).map((finding) => ({ ...finding, again }))
   } catch (error) {
+    // The server would go on with it, or wait on, long after the doctor has ended.
+    if (codeOf(error) === 'STORE_TIMEOUT') await cancelAs(visit.settings).catch(() => {})
     return [unanswered(probe.codes.join(', '), error)]
   }
 }
