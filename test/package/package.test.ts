@@ -50,9 +50,12 @@ test(
       run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', app], root),
     )
     const files: string[] = packed.files.map(({ path }: { path: string }) => path)
+    const docs = readdirSync(join(root, 'docs')).filter((file) => file.endsWith('.md'))
     assert.deepEqual(files.filter((file) => !file.startsWith('dist/')).sort(), [
       'LICENSE',
       'README.md',
+      // The command line names some of them.
+      ...docs.map((file) => `docs/${file}`),
       'package.json',
       'table.sql',
     ])
