@@ -12,6 +12,9 @@ import type { OperationQueue } from './operation-queue.ts'
 // How long to wait before looking again which session an async serializer has made a text of.
 const SERIALIZER_PAUSE_MS = 10
 
+// What is waited for mostly has the same deadline, and fails with a more precise error.
+const GRACE_MS = 100
+
 type Write = OperationQueue['writes'][number]
 type Caller = Write['callers'][number]
 /** Whether what a caller of a write asked for has to be waited for. */
@@ -142,7 +145,8 @@ export class UserSearch {
    */
   #inTime<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const timer = startTimer(() => reject(timedOut(rowLocked())), this.#options.until - monotonicMs())
+      const leftMs = this.#options.until + GRACE_MS - monotonicMs()
+      const timer = startTimer(() => reject(timedOut(rowLocked())), leftMs)
       work.then(resolve, reject).finally(() => stopTimer(timer))
     })
   }

@@ -364,6 +364,11 @@ test('a merge puts the changes of this request over the row, also after an earli
   const again = await follow(merged, ['sid', 'false', '{"a":1,"b":1}'], { onConflict: 'merge' })
   assert.equal(again.next.sess, '{"a":2,"b":1}', 'what others stored is kept')
   assert.equal(again.conflicts(), 0, 'it was counted when it was merged first')
+  const expiryOf = (session: object) => Number(Object.hasOwn(session, 'b'))
+  const { next: timed } = await follow({ ...op, expiryOf }, ['sid', 'false', '{"a":1,"b":1}'], {
+    onConflict: 'merge',
+  })
+  assert.deepEqual([next.expire, timed.expire], [A_SAVE.expire, 1], 'when the merged session expires')
   const { next: error } = await follow(merged, ['sid', 'false', '{"a":1,"b":1}'], { onConflict: 'error' })
   assert.equal(error.sess, '{"a":2}')
 })
