@@ -15,6 +15,8 @@ import { ownServer } from '../support/template.ts'
 
 const test = promises('poolers')
 
+type Server = Awaited<ReturnType<typeof ownServer>>
+
 for (const prepare of [true, false]) {
   const way = `${prepare ? 'with' : 'without'} prepared statements`
   for (const mode of ['session', 'transaction', 'statement'] as const) {
@@ -52,63 +54,62 @@ for (const prepare of [true, false]) {
   )
 }
 
-test(
+/** A server with the table, behind a pooler. @param show is given a store's way to it */
+function behindPgBouncer(promise: string, show: (server: Server, conString: string) => Promise<void>): void {
+  test(
+    promise,
+    async () => {
+      const server = await ownServer()
+      const pooler = await startPooler(server.url, 2)
+      try {
+        const own = postgres(server.url, { max: 1 })
+        await own.unsafe(tableSql)
+        await own.end()
+        await show(server, pooler.url)
+      } finally {
+        await pooler.stop()
+        await server.stop()
+      }
+    },
+    { seconds: 60, skip: noPooler() },
+  )
+}
+
+behindPgBouncer(
   'what PgBouncer refuses while its server is away is tried again, and succeeds when that is back',
-  async () => {
-    const server = await ownServer()
-    const pooler = await startPooler(server.url, 2)
-    try {
-      const own = postgres(server.url, { max: 1 })
-      await own.unsafe(tableSql)
-      await own.end()
-      await server.down('SIGINT')
-      await withStore({ conString: pooler.url, timeout: 40, errorLog() {} }, async (store) => {
-        const reading = store.get('a')
-        const isRefused = () => store.stats().retries > 0
-        while (!isRefused()) await pause(20)
-        await server.up()
-        assert.equal(await reading, null)
-      })
-    } finally {
-      await pooler.stop()
-      await server.stop()
-    }
+  async (server, conString) => {
+    await server.down('SIGINT')
+    await withStore({ conString, timeout: 40, errorLog() {} }, async (store) => {
+      const reading = store.get('a')
+      const isRefused = () => store.stats().retries > 0
+      while (!isRefused()) await pause(20)
+      await server.up()
+      assert.equal(await reading, null)
+    })
   },
-  { seconds: 60, skip: noPooler() },
 )
 
-test(
+behindPgBouncer(
   'a server that became a standby behind PgBouncer is read no more',
-  async () => {
-    const server = await ownServer()
-    const pooler = await startPooler(server.url, 2)
-    try {
-      const own = postgres(server.url, { max: 1 })
-      await own.unsafe(tableSql)
-      await own.end()
-      // It keeps the connection to PgBouncer all the time.
-      await withStore({ conString: pooler.url, max: 1, timeout: 40, errorLog() {} }, async (store) => {
-        await store.set('a', sessionOf())
-        await server.down('SIGINT')
-        writeFileSync(join(server.data, 'standby.signal'), '')
-        // Which ends when it is the primary again.
-        const up = server.up()
-        up.catch(() => {})
-        const admin = postgres(server.url, { max: 1, onnotice() {} })
-        while (!(await admin`select 1`.catch(() => undefined))) await pause(50)
-        const reading = store.get('a')
-        assert.equal(await Promise.race([reading.then(() => 'served'), pause(1000)]), undefined)
-        await admin`select pg_promote()`
-        await admin.end()
-        await up
-        assert.notEqual(await reading, null)
-      })
-    } finally {
-      await pooler.stop()
-      await server.stop()
-    }
+  async (server, conString) => {
+    // It keeps the connection to PgBouncer all the time.
+    await withStore({ conString, max: 1, timeout: 40, errorLog() {} }, async (store) => {
+      await store.set('a', sessionOf())
+      await server.down('SIGINT')
+      writeFileSync(join(server.data, 'standby.signal'), '')
+      // Which ends when it is the primary again.
+      const up = server.up()
+      up.catch(() => {})
+      const admin = postgres(server.url, { max: 1, onnotice() {} })
+      while (!(await admin`select 1`.catch(() => undefined))) await pause(50)
+      const reading = store.get('a')
+      assert.equal(await Promise.race([reading.then(() => 'served'), pause(1000)]), undefined)
+      await admin`select pg_promote()`
+      await admin.end()
+      await up
+      assert.notEqual(await reading, null)
+    })
   },
-  { seconds: 60, skip: noPooler() },
 )
 
 for (const [way, settings] of Object.entries({
