@@ -32,7 +32,7 @@ const never = () => false
  */
 export function replaceOf(
   loaded: Loaded,
-  save: Pick<Replace, 'sess' | 'expire' | 'aliveAt' | 'expiryOf'>,
+  save: Pick<Replace, 'sess' | 'expire' | 'aliveAt' | 'onMerged'>,
   mayBeMissing: () => boolean,
 ): Replace {
   const { texts } = loaded
@@ -114,7 +114,7 @@ async function replaceAfterConflict(
   )
   const merged = merge(base!, mine!, theirs!)
   const sess = await encode(merged, serializer)
-  removeCreation(merged)
+  for (const session of [mine!, merged]) removeCreation(session)
   // Another request can have given the session more time, as by "remember me".
-  return overRow({ ...op, sess, expire: op.expiryOf?.(merged) ?? op.expire }, row, settings)
+  return overRow({ ...op, sess, expire: op.onMerged?.({ mine: mine!, merged }) ?? op.expire }, row, settings)
 }

@@ -2,6 +2,7 @@
 // nothing is added to the user's data. Must not know tables, statements or connections.
 
 import type { SessionData } from 'express-session'
+import type { Merge } from '../table/operations.ts'
 import { leaveTrace, traceOn } from './copies.ts'
 import type { Creation } from './lifetime.ts'
 
@@ -21,6 +22,8 @@ export interface Loaded {
    * text of the row at that time; the two differ after a merge.
    */
   texts: { readonly base: string; readonly row: string } | undefined
+  /** What became of this object at its last save, if that was merged. */
+  merge: Merge | undefined
   /** Undefined without `maxLifetime`. */
   creation: Creation | undefined
 }
@@ -92,7 +95,7 @@ export class LoadedSessions {
     texts: Loaded['texts'],
     creation: Loaded['creation'],
   ): void {
-    LoadedTag.put(session, { by: this, sid, expire, logoutCount, texts, creation })
+    LoadedTag.put(session, { by: this, sid, expire, logoutCount, texts, merge: undefined, creation })
   }
 
   /**

@@ -5,7 +5,7 @@ import type { SessionData } from 'express-session'
 import { now } from '../clock.ts'
 import type { Settings } from '../settings/settings.ts'
 import type { Answer } from '../table/answers.ts'
-import type { Operation } from '../table/operations.ts'
+import type { Merge, Operation } from '../table/operations.ts'
 import { replaceOf, storedText } from './conflicts.ts'
 import { thisSecond } from './creation.ts'
 import { expireAt } from './expiry.ts'
@@ -13,6 +13,7 @@ import { beginning, creationOf, encodeWithCreation, withinLifetime } from './lif
 import type { Loaded, LoadedSessions } from './loaded.ts'
 import { logouts } from './logouts.ts'
 import { lookingSave, lookingTouch } from './lookups.ts'
+import { merge } from './merge.ts'
 import { encode } from './text.ts'
 
 // In seconds. By default a session ends so much earlier at most, however long it lives.
@@ -59,19 +60,24 @@ export class Saves {
     const fresh = settings.maxLifetime === undefined ? undefined : beginning()
     const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count, fresh)
     const created = (loaded?.creation ?? fresh)?.at
-    const expiryOf = (each: SessionData) =>
-      withinLifetime(expireAt(each, sid, settings.ttl), created, settings)
-    const expire = expiryOf(session)
+    const expiryNow = () => withinLifetime(this.#expireAt(session, sid, made), created, settings)
+    let made: Merge | undefined
+    let expire = expiryNow()
     // A row that has ended by `maxLifetime` before it is there would be pruned, and told of, a second time.
     const isOver = () => created !== undefined && expire < now()
     const canBeMissing = () => !loaded || (mayBeMissing(loaded) && !isOver())
     const mayInsert = canBeMissing()
     const aliveAt = mayInsert ? 0 : now()
     let base = ''
+    const onMerged = (last: Merge) => {
+      made = last
+      expire = expiryNow()
+      return expire
+    }
     const operationOf = (sess: string): Operation => {
       base = sess
       const save = { sess, expire, aliveAt }
-      if (loaded && this.#compares) return replaceOf(loaded, { ...save, expiryOf }, canBeMissing)
+      if (loaded && this.#compares) return replaceOf(loaded, { ...save, onMerged }, canBeMissing)
       if (fresh && !loaded?.creation?.isStored) {
         return lookingSave(mayInsert ? 'insert' : 'replace', save, canBeMissing)
       }
@@ -87,6 +93,7 @@ export class Saves {
       done: (answer) => {
         if (!loaded) return undefined
         loaded.expire = expire
+        loaded.merge = made
         const row = storedText(answer)
         if (this.#compares && row !== undefined) loaded.texts = { base, row }
         return created === undefined ? undefined : this.#learnCreation(loaded, created, base, row)
@@ -116,7 +123,8 @@ export class Saves {
     const looks = settings.maxLifetime !== undefined && !creation?.isStored
     // A new session, whose expiry is not known before its first save has ended, has nothing to learn.
     if (settings.disableTouch && !(loaded?.expire && looks)) return undefined
-    const wanted = settings.disableTouch && loaded ? loaded.expire : expireAt(session, sid, settings.ttl)
+    const wanted =
+      settings.disableTouch && loaded ? loaded.expire : this.#expireAt(session, sid, loaded?.merge)
     const expire = withinLifetime(wanted, creation?.at, settings)
     if (loaded && !looks && this.#isSpared(expire, expire - loaded.expire)) return undefined
     // A row that was alive when it was loaded can still be touched if it expired during this request.
@@ -129,6 +137,21 @@ export class Saves {
         if (loaded?.expire) loaded.expire = expire
       },
     }
+  }
+
+  /**
+   * When a session expires, in seconds since 1970. The object of this request does not have what its last save took over from
+   * another request, such as a longer lifetime.
+   */
+  #expireAt(session: SessionData, sid: string, last: Merge | undefined): number {
+    const { ttl } = this.#settings
+    const whole = last && merge(last.mine, session, last.merged)
+    try {
+      if (whole) return expireAt(whole, sid, ttl)
+    } catch {
+      // A `ttl` function can need what only express-session's own object has.
+    }
+    return expireAt(session, sid, ttl)
   }
 
   /**

@@ -32,6 +32,12 @@ export interface OperationBatch {
  */
 export const UNKNOWN = ' '
 
+/** What a save was merged from, and what of it was to be stored. */
+export interface Merge {
+  readonly mine: SessionData
+  readonly merged: SessionData
+}
+
 /** `replace` updates the row if it still holds the text `was`. `insert` inserts the row if there is none. */
 export interface Replace {
   readonly verb: 'replace' | 'insert'
@@ -46,8 +52,8 @@ export interface Replace {
   lastKnownTexts(): { readonly base: string; readonly row: string } | undefined
   /** Whether the row can be missing without a logout, because it expired. */
   mayBeMissing(): boolean
-  /** When the session expires as it was merged, in seconds since 1970. Left out where nothing is merged. */
-  expiryOf?(merged: SessionData): number
+  /** Returns when the merged session expires, in seconds since 1970. Left out where nothing is merged. */
+  onMerged?(merge: Merge): number
   /** Whether an insert of it was not done because there seemed to be a row. */
   readonly found?: true
   /** What to do once the row is known to hold this text, if that is all that the operation is to find out. */

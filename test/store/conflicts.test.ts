@@ -147,7 +147,7 @@ test('merge: the row lives as long as another request let it, by its cookie or b
     seen.push(Object.keys(session))
     return 'remembered' in session ? 30 * 86_400 : 1200
   }
-  await withStore({ ...merging, maxLifetime: 40 * 86_400, ttl }, async (store) => {
+  await withStore({ ...merging, maxLifetime: 40 * 86_400, ttl, touchInterval: 0 }, async (store) => {
     for (const count of [0.1, 500]) {
       const sid = `lives-${count}`
       await putRow(db.sql, sid, {}, 3600)
@@ -158,7 +158,17 @@ test('merge: the row lives as long as another request let it, by its cookie or b
       assert.equal((await row(db.sql, sid)).mine, 1)
       assert.ok(Math.abs((await expiry(sid)) - cookie.expires!.getTime() / 1000) < 5)
       assert.equal((await load(store, sid)).cookie.originalMaxAge, count * 3_600_000)
+      // express-session touches at the end of a request that has saved by itself.
+      await db.sql`update session set expire = expire - interval '100 seconds' where sid = ${sid}`
+      await store.touch(sid, session)
+      assert.ok(Math.abs((await expiry(sid)) - cookie.expires!.getTime() / 1000) < 5)
     }
+    // Touches move the expiry of the row only.
+    await putRow(db.sql, 'prolonged', {}, 600)
+    const slow = await load(store, 'prolonged')
+    await change('prolonged', { cookie: { ...hours(0.5), expires: new Date(Date.now() + 1000) } })
+    await store.set('prolonged', Object.assign(slow, { mine: 1 }))
+    assert.ok((await row(db.sql, 'prolonged')).inSeconds > 1790)
     await putRow(db.sql, 'remembered', { cookie: {} })
     const session = await load(store, 'remembered')
     await change('remembered', { remembered: true })
@@ -166,6 +176,18 @@ test('merge: the row lives as long as another request let it, by its cookie or b
     await store.set('remembered', Object.assign(session, { mine: 1 }))
     assert.ok((await expiry('remembered')) > until - 5)
     assert.deepEqual(seen.at(-1), ['cookie', 'remembered', 'mine'])
+    await store.touch('remembered', session)
+    assert.ok((await expiry('remembered')) > until - 5)
+  })
+  // A `ttl` that needs what only the object of the request has.
+  const narrow = (session: SessionData) => Reflect.get(session, 'req').lifetime
+  await withStore({ ...merging, ttl: narrow }, async (store) => {
+    await putRow(db.sql, 'narrow', { cookie: {} })
+    const session = await load(store, 'narrow')
+    await change('narrow', { n: 1 })
+    Object.defineProperty(session, 'req', { value: { lifetime: 300 } })
+    await store.set('narrow', Object.assign(session, { mine: 1 }))
+    assert.ok(Math.abs((await row(db.sql, 'narrow')).inSeconds - 300) < 5)
   })
 })
 

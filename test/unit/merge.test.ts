@@ -31,43 +31,71 @@ test('a value is changed if anything in it is', () => {
   })
 })
 
-test('the expiry of the cookie is no change of it: the later one stays, with what else others made of the cookie', () => {
-  const at = (second: number) => `2030-01-01T00:00:0${second}.000Z`
+const at = (second: number) => `2030-01-01T00:00:0${second}.000Z`
+
+test('the expiry of the cookie is no change of it: the later one stays, whoever changed the rest of it', () => {
   const cookie = (second: number, path = '/') => ({ cookie: { path, expires: at(second) } })
   const merged = (...[base, mine, theirs]: object[]) =>
     (merge(of(base!), of(mine!), of(theirs!)) as any).cookie
   assert.deepEqual(merged(cookie(1), cookie(3), cookie(2, '/new')), { path: '/new', expires: at(3) })
   assert.deepEqual(merged(cookie(1), cookie(2), cookie(3, '/new')), { path: '/new', expires: at(3) })
-  assert.deepEqual(merged(cookie(1), cookie(2, '/mine'), cookie(3)), { path: '/mine', expires: at(2) })
+  assert.deepEqual(merged(cookie(1), cookie(2, '/mine'), cookie(3)), { path: '/mine', expires: at(3) })
   assert.deepEqual(merged(cookie(1), cookie(2), { cookie: { path: '/', expires: null } }), {
     ...{ path: '/', expires: null },
   })
+  assert.deepEqual(merged({ cookie: {} }, { cookie: {} }, { cookie: { path: '/' } }), { path: '/' })
   assert.deepEqual(merge(of({ a: 1 }), of({ a: 2 }), of({ a: 1 })), { a: 2 }, 'a session without a cookie')
 })
 
-test('another lifetime is a change of the cookie, and its expiry stays with it, later or not', () => {
-  const at = (second: number) => `2030-01-01T00:00:0${second}.000Z`
-  const cookie = (second: number, originalMaxAge?: number | null) => ({
-    cookie: { expires: at(second), originalMaxAge },
+test('a lifetime that one of the requests chose is that of the cookie, whoever changed the rest of it', () => {
+  type MaxAge = number | null | undefined
+  const cookie = (second: number, originalMaxAge: MaxAge, path = '/') => ({
+    cookie: {
+      path,
+      expires: originalMaxAge === null ? null : at(second),
+      ...(originalMaxAge !== undefined && { originalMaxAge }),
+    },
   })
-  const merged = (...[base, mine, theirs]: object[]) => merge(of(base!), of(mine!), of(theirs!))
-  for (const [base, mine, theirs] of [
-    [cookie(1, 5000), cookie(3, 5000), cookie(2, 9000)],
-    [cookie(1, 5000), cookie(3, 5000), cookie(4, 9000)],
-    [cookie(1, null), cookie(3, null), cookie(2, 0)],
-    [cookie(1, 50), cookie(3, 50), cookie(2, null)],
-    [cookie(1, 5000), cookie(3, 5000), cookie(2, 5100)],
-    [{}, {}, cookie(2, 9000)],
-  ]) {
-    assert.deepEqual(merged(base!, mine!, theirs!), theirs)
-    assert.deepEqual(merged(base!, theirs!, mine!), theirs)
+  const merged = (...[base, mine, theirs]: object[]) =>
+    (merge(of(base!), of(mine!), of(theirs!)) as any).cookie
+  for (const [usual, chosen] of [
+    [5000, 9000],
+    [5000, 1000],
+    [5000, 5100],
+    [5000, null],
+    [null, 5000],
+    [50, null],
+    [5000, undefined],
+    [undefined, 5000],
+  ] as [MaxAge, MaxAge][]) {
+    const what = `${usual} to ${chosen}`
+    const [base, mine] = [cookie(1, usual), cookie(3, usual, '/mine')]
+    assert.deepEqual(
+      merged(base, cookie(2, chosen), mine),
+      { ...cookie(2, chosen).cookie, path: '/mine' },
+      what,
+    )
+    const began = Date.now()
+    const { path, originalMaxAge, expires } = merged(base, mine, cookie(2, chosen))
+    assert.deepEqual([path, originalMaxAge], ['/mine', chosen], what)
+    // Touches of the row have moved its expiry since, of which its text says nothing.
+    if (typeof chosen === 'number') {
+      const passed = expires.getTime() - chosen - began
+      assert.ok(passed >= 0 && passed < 5000, what)
+    } else assert.equal(expires, cookie(2, chosen).cookie.expires, what)
   }
-  assert.deepEqual(merged(cookie(1, 5000), {}, cookie(2, 5000)), {}, 'one that this request deleted')
-  assert.deepEqual(merged({}, cookie(3, 5000), cookie(2, 9000)), cookie(3, 5000), 'one that both added')
+  assert.equal(merged(cookie(1, 5000), {}, cookie(2, 5000)), undefined, 'one that this request deleted')
+  assert.equal(merged(cookie(1, 5000), cookie(2, 5000), {}), undefined, 'one that the other one deleted')
+  assert.deepEqual(
+    merged({}, cookie(3, 5000), cookie(2, 9000)),
+    cookie(3, 5000).cookie,
+    'one that both added',
+  )
+  assert.deepEqual(merged({}, {}, cookie(2, 9000)), cookie(2, 9000).cookie, 'one that the other one added')
   // As express-session leaves it after a touch.
-  const [base, mine, theirs] = [cookie(1, 5000), cookie(3, 4999), cookie(4, 5000)]
-  assert.deepEqual(merged(base, mine, theirs), theirs)
-  assert.deepEqual(merged(base, theirs, mine), cookie(4, 4999))
+  const [base, one, other] = [cookie(1, 5000), cookie(3, 4999), cookie(4, 5000)]
+  assert.deepEqual(merged(base, one, other), other.cookie)
+  assert.deepEqual(merged(base, other, one), { ...other.cookie, originalMaxAge: 5000 })
 })
 
 test('a key may be called __proto__', () => {

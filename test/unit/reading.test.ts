@@ -40,7 +40,7 @@ test('a session that was read is known again, with what its row said', async () 
   const { by, ...known } = at.loaded.of(session, 'sid')!
   assert.equal(by, at.loaded)
   assert.deepEqual(known, {
-    ...{ sid: 'sid', expire: LATER, logoutCount: 7, texts: undefined, creation: undefined },
+    ...{ sid: 'sid', expire: LATER, logoutCount: 7, texts: undefined, merge: undefined, creation: undefined },
   })
   assert.equal(at.loaded.of(session, 'other'), undefined, 'not under another sid')
   assert.equal(reading().loaded.of(session, 'sid'), undefined, 'not to another store')
@@ -140,7 +140,15 @@ test('a new session of a request counts as loaded once it is stored, and no othe
   assert.deepEqual(
     { ...adopted, by: 0 },
     {
-      ...{ by: 0, sid: 'sid', expire: 0, logoutCount: 3, texts: undefined, creation: undefined },
+      ...{
+        by: 0,
+        sid: 'sid',
+        expire: 0,
+        logoutCount: 3,
+        texts: undefined,
+        merge: undefined,
+        creation: undefined,
+      },
     },
   )
   assert.equal(loaded.of(session, 'sid'), adopted)

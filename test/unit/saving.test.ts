@@ -19,7 +19,7 @@ import { logouts } from '../../src/session/logouts.ts'
 import { lookingSave, lookingTouch } from '../../src/session/lookups.ts'
 import { Saves } from '../../src/session/saves.ts'
 import { parseOptions } from '../../src/settings/settings.ts'
-import type { Operation, Replace } from '../../src/table/operations.ts'
+import type { Merge, Operation, Replace } from '../../src/table/operations.ts'
 import type { Row } from '../../src/table/row.ts'
 import { failure } from '../support/failure.ts'
 import { promises } from '../support/promise.ts'
@@ -189,6 +189,37 @@ test('a save that compares replaces the text that it knows', async () => {
   assert.deepEqual(op.lastKnownTexts(), { base: sess, row: 'stored' }, 'what is not known changes nothing')
   const merged = await save(at, at.known({}, { texts: { base: 'A', row: 'B' } }))
   assert.equal(merged.op.was, UNKNOWN, 'after a merge the row differs from what the app has')
+})
+
+test('what a save takes over from another request decides when the session expires, also at later touches', async () => {
+  const at = saving({
+    onConflict: 'merge',
+    touchInterval: 0,
+    ttl: (session) => Reflect.get(session, 'lives') ?? 50,
+  })
+  const session = at.known({ cookie: {} })
+  const touched = () => (moved(at, session) as any).operation.expire
+  const { op, done } = await save(at, session)
+  isNow(op.expire - 50)
+  const [mine, merged] = [{ cookie: {} }, { cookie: {}, lives: 5000 }]
+  const expire = op.onMerged({ mine, merged })
+  isNow(expire - 5000)
+  done(['sid', 'true', 'stored'])
+  assert.equal(at.of(session).expire, expire)
+  at.of(session).expire -= 10
+  isNow(touched() - 5000)
+  Reflect.set(session, 'lives', 70)
+  isNow(touched() - 70)
+  ;(await save(at, session)).done(['sid', 'true', 'stored'])
+  assert.equal(at.of(session).merge, undefined)
+})
+
+test('a `ttl` function that fails for what was merged is given the session of the request', async () => {
+  const needsRequest = (session: object) => Reflect.get(session, 'req').lifetime
+  const at = saving({ onConflict: 'merge', ttl: needsRequest })
+  const session = Object.defineProperty(sessionOf({ cookie: {} }), 'req', { value: { lifetime: 50 } })
+  const { op } = await save(at, at.known({}, {}, session))
+  isNow(op.onMerged({ mine: { cookie: {} }, merged: { cookie: {}, a: 1 } }) - 50)
 })
 
 test('a new session that compares is inserted, and what was never stored replaces nothing known', async () => {
@@ -364,11 +395,12 @@ test('a merge puts the changes of this request over the row, also after an earli
   const again = await follow(merged, ['sid', 'false', '{"a":1,"b":1}'], { onConflict: 'merge' })
   assert.equal(again.next.sess, '{"a":2,"b":1}', 'what others stored is kept')
   assert.equal(again.conflicts(), 0, 'it was counted when it was merged first')
-  const expiryOf = (session: object) => Number(Object.hasOwn(session, 'b'))
-  const { next: timed } = await follow({ ...op, expiryOf }, ['sid', 'false', '{"a":1,"b":1}'], {
+  const onMerged = ({ mine, merged }: Merge) => Object.keys(mine).length + Object.keys(merged).length
+  const row = JSON.stringify({ a: 1, b: 1, [created]: 5 })
+  const { next: timed } = await follow({ ...op, onMerged }, ['sid', 'false', row], {
     onConflict: 'merge',
   })
-  assert.deepEqual([next.expire, timed.expire], [A_SAVE.expire, 1], 'when the merged session expires')
+  assert.deepEqual([next.expire, timed.expire], [A_SAVE.expire, 3], 'when the merged session expires')
   const { next: error } = await follow(merged, ['sid', 'false', '{"a":1,"b":1}'], { onConflict: 'error' })
   assert.equal(error.sess, '{"a":2}')
 })
