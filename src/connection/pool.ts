@@ -123,7 +123,7 @@ export class Pool {
       // When the deadline passes during an attempt, the error of the attempt before says more.
       if (error.code === 'STORE_TIMEOUT') throw last ? timedOut(last) : error
       const isLate = error.code === STATEMENT_LATE && !error.isFromFunction && monotonicMs() >= effectUntil
-      if (isLate) throw monotonicMs() >= until ? timedOut(last) : error
+      if (isLate) throw monotonicMs() >= until ? this.#timedOutAfter(last) : error
       last = error
       if (!retryable || isOnce || this.#closed) throw error
       // A function of the user's, such as a trigger, can raise any code for the data of one member.
@@ -248,6 +248,10 @@ export class Pool {
   /** The error for a caller whose statement was never sent, with the last reason why a server was away. */
   timedOut(): StoreError {
     return this.#away ? timedOut(this.#away) : withoutData(timedOut(), this.#clients.all[0]?.server)
+  }
+
+  #timedOutAfter(last: StoreError | undefined): StoreError {
+    return last ? timedOut(last) : this.timedOut()
   }
 
   /** Drops all connections of the store's own, after one of them gave rows that were not asked for. */
