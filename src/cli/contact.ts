@@ -79,18 +79,15 @@ const CANCEL = `
 export async function cancelStatements(values: FlagValues): Promise<string | undefined> {
   const all = [settingsOf(values), ...(values['admin-url'] ? [settingsOf(values, undefined, true)] : [])]
   const outcomes = await Promise.all(
-    all.map((settings) => cancelAs(settings).catch(({ code, message }: StoreError) => `${code}: ${message}`)),
+    all.map((settings) => cancel(settings).catch(({ code, message }: StoreError) => `${code}: ${message}`)),
   )
   // A command has one statement at a time, of one of the roles.
   if (outcomes.some((outcome) => typeof outcome === 'number' && outcome > 0)) return
   return outcomes.find((outcome) => typeof outcome === 'string')
 }
 
-/**
- * Cancels what this process has under way at the server as the role of these settings.
- * @returns how many statements, or why it cannot find them
- */
-export async function cancelAs(settings: Settings): Promise<number | string> {
+/** @returns how many statements, or why it cannot find them */
+async function cancel(settings: Settings): Promise<number | string> {
   // Under another name, so as not to be cancelled by the other role's.
   const applicationName = `${APPLICATION} cancel`
   const pool = new Pool({ ...settings, applicationName, contactMs: CANCEL_MS }, new Counters())

@@ -6,7 +6,7 @@ import { StoreError } from '../errors.ts'
 import { change, connected } from './ask.ts'
 import { isHopeless } from './attempts.ts'
 import type { Command, ExitCode, FlagValues } from './command.ts'
-import { settingsOf, withContact } from './contact.ts'
+import { cancelStatements, settingsOf, withContact } from './contact.ts'
 import type { Finding, Repairable, Severity } from './doctor/check.ts'
 import { examine, type Wanted } from './doctor/examine.ts'
 import { userIndexProbe } from './doctor/user-index.ts'
@@ -50,7 +50,9 @@ export const doctor: Command = {
 
 async function examined(values: FlagValues, wanted: Wanted, screen: Screen): Promise<Repairable[]> {
   const more = values['user-index'] ? [userIndexProbe] : []
-  const findings = await examine(settingsOf(values, screen.interruption), wanted, more)
+  const findings = await examine(settingsOf(values, screen.interruption), wanted, more, () =>
+    cancelStatements(values),
+  )
   // Who gives another role for changes knows that this one may make none.
   const relevant = values['admin-url'] ? findings.filter(({ code }) => code !== 'right-ddl') : findings
   return relevant.sort((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity))

@@ -4,7 +4,7 @@
 import { names } from '../table/names.ts'
 import { ask } from './ask.ts'
 import type { FlagValues } from './command.ts'
-import { settingsOf, withContact } from './contact.ts'
+import { cancelStatements, settingsOf, withContact } from './contact.ts'
 import { examine } from './doctor/examine.ts'
 
 const QUESTION_MS = 5000
@@ -35,6 +35,6 @@ const RIGHTS = ['right-schema', 'right-missing']
 /** The statements that give the services the rights that they lack on the table. */
 export async function grantsForServices(values: FlagValues, stop: AbortSignal): Promise<string[]> {
   const wanted = { processes: '', max: '4', longSeconds: '300' }
-  const findings = await examine(settingsOf(values, stop), wanted, [])
+  const findings = await examine(settingsOf(values, stop), wanted, [], () => cancelStatements(values))
   return findings.filter(({ code }) => RIGHTS.includes(code)).flatMap(({ statements }) => statements)
 }

@@ -7,7 +7,6 @@ import { codeOf, type StoreError, withoutData } from '../../errors.ts'
 import type { Settings } from '../../settings/settings.ts'
 import { names, partsOf, quoted } from '../../table/names.ts'
 import { Counters } from '../../tracing/counters.ts'
-import { cancelAs } from '../contact.ts'
 import { activityChecks } from './activity.ts'
 import { type Check, type Facts, findingOf, type Question, type Repairable, type Subject } from './check.ts'
 import { clock } from './clock.ts'
@@ -31,12 +30,14 @@ export type Wanted = Pick<Facts, 'longSeconds' | 'processes' | 'max'>
 
 /**
  * @param more probes that are not always wanted
+ * @param cancel ends what is still under way of a question that was given up
  * @throws StoreError if no server can be reached
  */
 export async function examine(
   settings: Settings,
   wanted: Wanted,
   more: readonly Probe[],
+  cancel: Visit['cancel'],
 ): Promise<Repairable[]> {
   settings.stop?.throwIfAborted()
   const { findings, hasPrimary } = await askHosts(settings)
@@ -45,7 +46,7 @@ export async function examine(
   const pool = new Pool(settings, new Counters())
   try {
     const subject = await subjectOf(pool, settings, wanted)
-    const visit = { pool, settings, subject, openedAt }
+    const visit = { pool, settings, subject, openedAt, cancel }
     return [...findings, ...(await askAll(visit, more))]
   } finally {
     await pool.close()
@@ -96,12 +97,25 @@ async function askAll(visit: Visit, more: readonly Probe[]): Promise<Repairable[
   await askEach([...rightChecks, ...upkeepChecks])
   await lookEach([zones, ...more])
   await askEach([...otherIndexChecks, ...activityChecks])
-  const [[isReadable, isLocked] = []] = await ask(visit.pool, READABLE.text, parametersOf(READABLE, facts))
-  if (isReadable !== 'true') return findings
-  // To join the queue for a lock would be to wait as long as everybody else.
-  if (isLocked === 'true') findings.push(unanswered([...rows.codes, ...expired.codes].join(', '), LOCKED))
-  else await lookEach([rows, expired])
+  await lookEach([ofRows])
   return findings
+}
+
+/** What only the rows can tell. */
+const ofRows: Probe = {
+  codes: [...rows.codes, ...expired.codes],
+  async look(visit) {
+    const { pool, subject } = visit
+    const [[isReadable, isLocked] = []] = await ask(
+      pool,
+      READABLE.text,
+      parametersOf(READABLE, subject.facts),
+    )
+    if (isReadable !== 'true') return []
+    // To join the queue for a lock would be to wait as long as everybody else.
+    if (isLocked === 'true') return [unanswered(ofRows.codes.join(', '), LOCKED)]
+    return [...(await look(rows, visit)), ...(await look(expired, visit))]
+  },
 }
 
 const probeOf = (check: Check): Probe => ({
@@ -115,12 +129,20 @@ const probeOf = (check: Check): Probe => ({
 
 async function look(probe: Probe, visit: Visit): Promise<readonly Repairable[]> {
   try {
-    const again = (pool: Pool) => probe.look({ ...visit, pool })
-    return (await probe.look(visit)).map((finding) => ({ ...finding, again }))
+    const again = (pool: Pool) => askOnce(probe, { ...visit, pool })
+    return (await askOnce(probe, visit)).map((finding) => ({ ...finding, again }))
+  } catch (error) {
+    return [unanswered(probe.codes.join(', '), error)]
+  }
+}
+
+async function askOnce(probe: Probe, visit: Visit): Promise<readonly Repairable[]> {
+  try {
+    return await probe.look(visit)
   } catch (error) {
     // The server would go on with it, or wait on, long after the doctor has ended.
-    if (codeOf(error) === 'STORE_TIMEOUT') await cancelAs(visit.settings).catch(() => {})
-    return [unanswered(probe.codes.join(', '), error)]
+    if (codeOf(error) === 'STORE_TIMEOUT') await visit.cancel()
+    throw error
   }
 }
 

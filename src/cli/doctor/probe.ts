@@ -14,6 +14,8 @@ export interface Visit {
   readonly subject: Subject
   /** When the pool's connection was opened at the earliest, in ms of the monotonic clock. */
   readonly openedAt: number
+  /** Ends what the server still does for this process. */
+  cancel(): Promise<unknown>
 }
 
 export interface Probe {
