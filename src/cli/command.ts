@@ -27,10 +27,14 @@ export interface Command {
   run(values: FlagValues, screen: Screen): Promise<ExitCode>
 }
 
+/** Of the commands that create something. */
+export const ADMIN: Flags = {
+  'admin-url': { value: 'URL', says: 'the same database for a role that may create tables and indexes' },
+}
+
 /** The flags of all commands. */
 export const COMMON: Flags = {
   url: { value: 'URL', says: 'where the database is; default: DATABASE_URL, then PGHOST and the like' },
-  'admin-url': { value: 'URL', says: 'the same database for a role that may create tables and indexes' },
   table: { value: 'NAME', says: 'the name of the table; default: session' },
   schema: { value: 'NAME', says: 'its schema; default: as the search_path says' },
   json: { says: 'print one JSON document' },

@@ -5,13 +5,14 @@ import type { Pool } from '../connection/pool.ts'
 import { StoreError } from '../errors.ts'
 import { change, connected } from './ask.ts'
 import { isHopeless } from './attempts.ts'
-import type { Command, ExitCode, FlagValues } from './command.ts'
+import { ADMIN, type Command, type ExitCode, type FlagValues } from './command.ts'
 import { cancelStatements, settingsOf, withContact } from './contact.ts'
 import type { Finding, Repairable, Severity } from './doctor/check.ts'
 import { examine, type Wanted } from './doctor/examine.ts'
 import { userIndexProbe } from './doctor/user-index.ts'
 import { printable, type Screen, type Style, wrapped } from './screen.ts'
-import { UsageError, wholeNumber } from './usage.ts'
+import { checkDatabase, placeOfServices } from './services.ts'
+import { checkNeeds, wholeNumber } from './usage.ts'
 
 const STYLES: Readonly<Record<Severity, Style>> = { error: 'red', warning: 'yellow', note: 'cyan' }
 const ORDER: readonly Severity[] = ['error', 'warning', 'note']
@@ -30,14 +31,17 @@ export const doctor: Command = {
     'user-index': { says: 'look for the index on user ids as well' },
     'user-path': { value: 'PATH', says: 'where the id stands in a session, by dots; default: passport.user' },
     'long-transaction': { value: 'SECONDS', says: 'from when on a transaction is long; default: 300' },
+    ...ADMIN,
   },
   async run(values, screen) {
+    checkNeeds(values, 'yes', 'fix')
+    checkNeeds(values, 'max', 'processes')
+    checkNeeds(values, 'user-path', 'user-index')
     const wanted = {
       processes: String(wholeNumber(values, 'processes', 1) ?? ''),
       max: String(wholeNumber(values, 'max', 1) ?? 4),
       longSeconds: String(wholeNumber(values, 'long-transaction', 0) ?? 300),
     }
-    if (values['yes'] && !values['fix']) throw new UsageError('--yes means nothing without --fix')
     if (values['fix'] && !values['yes']) screen.checkAskable()
     let findings = await examined(values, wanted, screen)
     if (values['fix'] && (await repair(findings, values, screen)))
@@ -93,7 +97,9 @@ async function repair(findings: readonly Repairable[], values: FlagValues, scree
     run.length < statements.length
       ? sayRun('An index whose building did not end is not valid; the same command finds it.')
       : sayRun()
+  const place = values['admin-url'] ? await placeOfServices(values, screen.interruption) : undefined
   await withContact(settingsOf(values, screen.interruption, true), async ({ pool }) => {
+    if (place) await checkDatabase(pool, place)
     for (const finding of safe) {
       sayUnfinished()
       // A server that restarts is waited for.

@@ -5,10 +5,11 @@ import type { Settings } from '../settings/settings.ts'
 import { ddl } from '../table/ddl.ts'
 import { names } from '../table/names.ts'
 import { userIndex } from '../table/user-index.ts'
-import type { Command, FlagValues } from './command.ts'
+import { ADMIN, type Command, type FlagValues } from './command.ts'
 import { settingsOf, withContact, withSessions } from './contact.ts'
 import { printable, type Screen } from './screen.ts'
-import { grantsForServices, schemaOfServices } from './services.ts'
+import { checkDatabase, grantsForServices, type Place, placeOfServices } from './services.ts'
+import { checkNeeds } from './usage.ts'
 
 export const init: Command = {
   name: 'init',
@@ -17,13 +18,16 @@ export const init: Command = {
     'user-index': { says: 'also the index on user ids, built beside the traffic' },
     'user-path': { value: 'PATH', says: 'where the id stands in a session, by dots; default: passport.user' },
     print: { says: 'print the SQL, and connect to nothing' },
+    ...ADMIN,
   },
   async run(values, screen) {
+    checkNeeds(values, 'user-path', 'user-index')
     if (values['print']) return print(values, screen)
     const isIndexed = values['user-index'] === true
-    const settings = await placed(values, screen)
+    const { settings, place } = await placed(values, screen)
     const { table: name } = names(settings.tableName, settings.schemaName)
-    const created = await withContact(settings, async ({ table }, exists) => {
+    const created = await withContact(settings, async ({ pool, table }, exists) => {
+      if (place) await checkDatabase(pool, place)
       if (exists) return false
       screen.caveat = 'The table may have been created.'
       await table.createTable()
@@ -61,18 +65,23 @@ function print(values: FlagValues, screen: Screen): 0 {
 }
 
 /** The search_path of the role that creates the table may be another one than that of the services. */
-async function placed(values: FlagValues, screen: Screen): Promise<Settings> {
+async function placed(
+  values: FlagValues,
+  screen: Screen,
+): Promise<{ settings: Settings; place?: Place | undefined }> {
   const settings = settingsOf(values, screen.interruption, true)
-  if (values['admin-url'] === undefined || settings.schemaName !== undefined) return settings
+  if (values['admin-url'] === undefined) return { settings }
   try {
-    return { ...settings, schemaName: await schemaOfServices(values, screen.interruption) }
+    const place = await placeOfServices(values, screen.interruption)
+    return { settings: { ...settings, schemaName: settings.schemaName ?? place.schema }, place }
   } catch (error) {
+    if (settings.schemaName !== undefined) return { settings }
     const { message } = error as Error
     screen.remark(
       printable(
         `The role of --url could not be asked for its schema, so that of --admin-url is taken: ${message}`,
       ),
     )
-    return settings
+    return { settings }
   }
 }

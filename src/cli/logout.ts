@@ -6,7 +6,7 @@ import type { Sessions } from '../store/sessions.ts'
 import type { Command, FlagValues } from './command.ts'
 import { settingsOf, shortSid, withSessions } from './contact.ts'
 import { number, printable } from './screen.ts'
-import { UsageError } from './usage.ts'
+import { checkNeeds, UsageError } from './usage.ts'
 
 const WHOSE = ['user', 'sid', 'all'] as const
 
@@ -24,8 +24,7 @@ export const logout: Command = {
   async run(values, screen) {
     const whose = WHOSE.filter((flag) => values[flag] !== undefined)
     if (whose.length !== 1) throw new UsageError('Expected one of --user, --sid and --all')
-    if (values['except'] !== undefined && whose[0] !== 'user')
-      throw new UsageError('--except means nothing without --user')
+    for (const flag of ['except', 'user-path']) checkNeeds(values, flag, 'user')
     if (!(await screen.confirm(printable(`Log out ${inWords(values)}?`), values['yes'] === true))) return 1
     screen.caveat = 'Some of the sessions may have been destroyed.'
     const destroyed = await destroy(values, screen.interruption)

@@ -1,33 +1,55 @@
 // Looks at the table with the eyes of the services, by the role of --url, where another role creates it.
 // Promises to change nothing. Must not know what is created.
 
+import type { Pool } from '../connection/pool.ts'
 import { names } from '../table/names.ts'
 import { ask } from './ask.ts'
 import type { FlagValues } from './command.ts'
 import { cancelStatements, settingsOf, withContact } from './contact.ts'
 import { examine } from './doctor/examine.ts'
+import { UsageError } from './usage.ts'
 
 const QUESTION_MS = 5000
 
+/** The same for every role, and for no other database of this server or another one. */
+const DATABASE = `
+  pg_catalog.concat_ws(' ', pg_catalog.current_database(), (
+    select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()
+  ), (pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time()) * 1000)::int8)`
+
 /** The schema in which the table is found, or would be created. */
-const SCHEMA = `
-  select coalesce((
+const PLACE = `
+  select ${DATABASE}, coalesce((
     select n.nspname::text
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where c.oid = pg_catalog.to_regclass($1::text)
   ), pg_catalog.current_schema()::text)`
 
-/**
- * Where the services look for the table; undefined if nowhere.
- * @throws StoreError if they could not be asked
- */
-export function schemaOfServices(values: FlagValues, stop: AbortSignal): Promise<string | undefined> {
+/** Where the services look for the table. */
+export interface Place {
+  /** To be compared with that of the role of --admin-url. */
+  readonly database: string
+  /** Undefined if nowhere. */
+  readonly schema: string | undefined
+}
+
+/** @throws StoreError if the services' role could not ask */
+export function placeOfServices(values: FlagValues, stop: AbortSignal): Promise<Place> {
   const settings = settingsOf(values, stop)
   return withContact(settings, async ({ pool }) => {
     const { table } = names(settings.tableName, settings.schemaName)
-    const [row] = await ask(pool, SCHEMA, [table], QUESTION_MS)
-    return row?.[0] ?? undefined
+    const [row] = await ask(pool, PLACE, [table], QUESTION_MS)
+    return { database: String(row?.[0]), schema: row?.[1] ?? undefined }
   })
+}
+
+/**
+ * Of the role of --admin-url.
+ * @throws UsageError if it is another database than that of the services, which have nothing of what is made there
+ */
+export async function checkDatabase(pool: Pool, { database }: Place): Promise<void> {
+  const [[found] = []] = await ask(pool, `select ${DATABASE}`, [], QUESTION_MS)
+  if (found !== database) throw new UsageError('--admin-url leads to another database than --url')
 }
 
 const RIGHTS = ['right-schema', 'right-missing']

@@ -3,15 +3,19 @@
 
 export class UsageError extends Error {}
 
+type Values = Readonly<Record<string, string | true | undefined>>
+
+/** @throws UsageError for a flag that has no effect without another one: something else was meant */
+export function checkNeeds(values: Values, flag: string, other: string): void {
+  if (values[flag] !== undefined && values[other] === undefined)
+    throw new UsageError(`--${flag} means nothing without --${other}`)
+}
+
 /**
  * A flag that takes a whole number.
  * @throws UsageError
  */
-export function wholeNumber(
-  values: Readonly<Record<string, string | true | undefined>>,
-  flag: string,
-  least: number,
-): number | undefined {
+export function wholeNumber(values: Values, flag: string, least: number): number | undefined {
   const text = values[flag]
   if (text === undefined) return undefined
   const number = Number(text)

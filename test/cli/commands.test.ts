@@ -45,8 +45,8 @@ test('every command says what it does and lists its flags', async () => {
     const { code, out, err } = await cli([name, '--help'])
     assert.deepEqual([code, err], [0, ''])
     assert.match(out, new RegExp(`^Usage: connect-postgres-simple ${name} \\[flags\\]\\n\\n[A-Z].*\\.\\n`))
-    for (const flag of ['--url', '--admin-url', '--table', '--schema', '--json'])
-      assert.ok(out.includes(flag))
+    for (const flag of ['--url', '--table', '--schema', '--json']) assert.ok(out.includes(flag))
+    assert.equal(out.includes('--admin-url'), ['init', 'doctor'].includes(name), 'where it does something')
   }
   const { out } = await cli(['--help'])
   for (const name of COMMANDS) assert.match(out, new RegExp(`^  ${name} `, 'm'))
@@ -72,6 +72,11 @@ test('an unknown command or flag is answered with those that there are, and repe
       /The flag --sid of `logout` needs a value: one that .* as --sid=VALUE; its/,
     ],
     [['prune', '--dry-run=secret'], /The flag --dry-run of `prune` takes no value; its flags/],
+    [['logout', '--all', '--yes', '--admin-url', 'postgres://h/d'], /`logout` has no flag --admin-url; its/],
+    [['logout', '--all', '--user-path', 'secret'], /--user-path means nothing without --user$/m],
+    [['init', '--user-path', 'secret'], /--user-path means nothing without --user-index$/m],
+    [['doctor', '--user-path', 'secret'], /--user-path means nothing without --user-index$/m],
+    [['doctor', '--max', '8'], /--max means nothing without --processes$/m],
     [['prune', '--limit', 'secret'], /Expected --limit to be a whole number of at least 1/],
     [['prune', '--limit', '0'], /Expected --limit to be a whole number of at least 1/],
     [
@@ -191,6 +196,36 @@ test('init --admin-url creates the table where the role of --url looks for it, w
     await db.sql.unsafe(
       `drop schema app cascade; drop table unasked; drop owned by ${role}; drop role ${role}`,
     )
+  }
+})
+
+test('where --admin-url leads to another database than --url, nothing is made in it', async () => {
+  await db.sql`drop table if exists session`
+  const name = `other_${process.pid}`
+  await db.sql.unsafe(`create database ${name}`)
+  const other = Object.assign(new URL(db.url), { pathname: name }).href
+  const sql = postgres(other, { max: 1, onnotice() {} })
+  try {
+    for (const schema of [[], ['--schema', 'public']]) {
+      const { code, out, err } = await cli(['init', '--url', db.url, '--admin-url', other, ...schema])
+      assert.deepEqual(
+        [code, out, err],
+        [2, '', 'connect-postgres-simple: --admin-url leads to another database than --url\n'],
+      )
+    }
+    assert.equal((await sql`select to_regclass('session') as found`)[0]?.['found'], null)
+    await run('init')
+    await db.sql`drop index "IDX_session_expire"`
+    const fix = ['doctor', '--fix', '--yes', '--url', db.url, '--admin-url']
+    assert.match((await cli([...fix, other])).err, /--admin-url leads to another database than --url\n$/)
+    const indexes = async () =>
+      (await db.sql`select from pg_indexes where tablename = 'session' and indexdef ~ 'expire'`).length
+    assert.equal(await indexes(), 0)
+    await cli([...fix, db.url])
+    assert.equal(await indexes(), 1)
+  } finally {
+    await sql.end()
+    await db.sql.unsafe(`drop database ${name}`)
   }
 })
 
