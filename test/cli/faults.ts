@@ -288,7 +288,7 @@ export const faults: readonly Fault[] = [
     code: 'referenced',
     what: 'a foreign key that keeps rows',
     make: ['create table visit (sid varchar references session on delete restrict deferrable)'],
-    fix: /references session\(sid\) on delete cascade deferrable/i,
+    fix: /add constraint .* references session\(sid\) on delete cascade deferrable not valid;\nalter table public\.visit validate constraint/i,
   },
   {
     code: 'referenced',
@@ -297,7 +297,7 @@ export const faults: readonly Fault[] = [
       'create table visit (sid varchar references session) partition by hash (sid)',
       'create table visit_0 partition of visit for values with (modulus 1, remainder 0)',
     ],
-    fix: /^alter table public\.visit drop.*;\nalter table public\.visit add .*;$/i,
+    fix: /^alter table public\.visit drop constraint .*, add constraint .* on delete cascade;$/i,
   },
   {
     code: 'read-only',
@@ -433,6 +433,17 @@ export const faults: readonly Fault[] = [
     ],
     beside: ['row-not-object'],
     more: [`delete from session where sid = 'b'`],
+  },
+  {
+    code: 'row-encoded-twice',
+    what: 'a session whose JSON was encoded once more, in jsonb beside one that jsonb cannot hold',
+    make: [
+      ...column('sess type jsonb'),
+      `insert into session select 'a', to_jsonb('{"cookie":{}}'::text), now() + '1 day'`,
+      `insert into session select 'b', to_jsonb('{"cookie":{},"x":"\\ud83d"}'::text), now() + '1 day'`,
+    ],
+    beside: ['column-type'],
+    more: [`delete from session where sid = 'b'`, ...column('sess type json using sess::json')],
   },
   {
     code: 'row-unreadable',

@@ -139,7 +139,10 @@ export const relationChecks: readonly Check[] = [
       select ${nameOf('k.conrelid')}, pg_catalog.quote_ident(k.conname),
         pg_catalog.pg_get_constraintdef(k.oid),
         pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid),
-          '( ON DELETE RESTRICT)?( DEFERRABLE.*| NOT VALID.*)?$', ' ON DELETE CASCADE\\2')
+          '( ON DELETE RESTRICT)?( DEFERRABLE.*| NOT VALID.*)?$', ' ON DELETE CASCADE\\2'),
+        (k.convalidated and (
+          select other.relkind <> 'p' from pg_catalog.pg_class other where other.oid = k.conrelid
+        ))::text
       from pg_catalog.pg_constraint k
       where k.confrelid = ${$.oid}::oid and k.contype = 'f' and k.confdeltype in ('a', 'r')
         -- Not once more for each partition. PostgreSQL 10 has no such column.
@@ -150,9 +153,12 @@ export const relationChecks: readonly Check[] = [
     meaning:
       'A session with a row there cannot be destroyed: the logout fails with 23503. This store prunes the ' +
       'other rows, connect-pg-simple none.',
-    fix: ([table, name, , cascading]) => [
-      `alter table ${table} drop constraint ${name}`,
-      `alter table ${table} add constraint ${name} ${cascading}`,
+    // In one statement, so that it is never gone. The rows are read by another one, beside the traffic: a
+    // partitioned table cannot have that before PostgreSQL 18.
+    fix: ([table, name, , cascading, isRead]) => [
+      `alter table ${table} drop constraint ${name}, ` +
+        `add constraint ${name} ${cascading}${isRead === 'true' ? ' not valid' : ''}`,
+      ...(isRead === 'true' ? [`alter table ${table} validate constraint ${name}`] : []),
     ],
   },
 ]

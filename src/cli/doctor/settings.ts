@@ -88,7 +88,7 @@ export const settingChecks: readonly Check[] = [
     question: shorter('statement_timeout', 10_000),
     expected: 'none, or no less than the 10 seconds of `timeout`',
     meaning:
-      'A prune, or a write that waits for a locked row, fails with 57014 before the store gives it up. ' +
+      'A prune, or what waits while a migration holds the table, fails with 57014 before the store gives it up. ' +
       'connect-pg-simple prunes in one statement, which takes longer.',
     value: '0',
   }),
