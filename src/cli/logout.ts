@@ -27,7 +27,10 @@ export const logout: Command = {
     for (const flag of ['except', 'user-path']) checkNeeds(values, flag, 'user')
     if (!(await screen.confirm(printable(`Log out ${inWords(values)}?`), values['yes'] === true))) return 1
     screen.caveat = 'Some of the sessions may have been destroyed.'
-    const destroyed = await destroy(values, screen.interruption)
+    const onBegin = () => {
+      screen.achieved = 'Some of the sessions may have been destroyed before this error:'
+    }
+    const destroyed = await destroy(values, screen.interruption, onBegin)
     if (values['json']) screen.json({ destroyed })
     else screen.line(destroyed === 1 ? 'Destroyed 1 session.' : `Destroyed ${number(destroyed)} sessions.`)
     return 0
@@ -41,12 +44,15 @@ function inWords({ user, sid, except }: FlagValues): string {
 }
 
 /** @returns how many sessions there were, without those that had expired */
-async function destroy(values: FlagValues, stop: AbortSignal): Promise<number> {
+async function destroy(values: FlagValues, stop: AbortSignal, onBegin: () => void): Promise<number> {
   const { user, sid, except } = values
   const settings = settingsOf(values, stop)
   if (typeof user === 'string') {
     const options = except === undefined ? {} : { except: String(except) }
-    return withSessions(settings, ({ byUser }) => byUser.destroy(user, options))
+    return withSessions(settings, ({ byUser }) => {
+      onBegin()
+      return byUser.destroy(user, options)
+    })
   }
   if (typeof sid === 'string') {
     return withSessions(settings, async (sessions) => {

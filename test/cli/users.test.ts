@@ -199,6 +199,25 @@ test('init --user-index creates the index, also on a table that is there, and pr
   assert.deepEqual(again, indexes)
 })
 
+test('a logout of which the server refuses a part says that the others may have been destroyed', async () => {
+  await table()
+  await db.sql.unsafe(`
+    create function keep_work() returns trigger language plpgsql as $$
+    begin
+      if old.sid like '%work%' then raise 'kept'; end if;
+      return old;
+    end $$;
+    create trigger keep_work before delete on session for each row execute function keep_work()`)
+  const { code, out, err } = await run('logout', '--user', 'anna', '--yes')
+  assert.deepEqual([code, out], [1, ''])
+  assert.match(
+    err,
+    /^Some of the sessions may have been destroyed before this error:\nconnect-postgres-simple: .*P0001.*\n$/,
+  )
+  assert.deepEqual(await sids(), ['anna-at-work-0123456789', 'bert-0123456789'])
+  await db.sql.unsafe('drop table session; drop function keep_work')
+})
+
 test('a path with an empty part is refused, and nobody counts as logged out', async () => {
   await table()
   for (const path of ['', 'a..b', '.user']) {
