@@ -1,8 +1,8 @@
 // Remembers which sids this process has logged out. Promises that no logout is overlooked: if one may have
 // been forgotten, the answer is that there was one. Must not know sessions, rows or when anything expires.
 
-/** How many of the latest logouts are remembered by their sid, at least. */
-const REMEMBERED = 50_000
+/** How many of the latest logouts are remembered by their sid, at least: 50,000, each of which is added twice. */
+const REMEMBERED = 100_000
 
 export class Logouts {
   readonly #remembered: number

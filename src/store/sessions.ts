@@ -135,7 +135,10 @@ export class Sessions {
   async destroy(sid: string, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
     logouts.add(sid)
-    const answer = await this.#queue.submit(sid, { verb: 'destroy' }, trace?.sent)
+    // Once more afterwards, for what another store of this process has read of the row meanwhile.
+    const answer = await this.#queue
+      .submit(sid, { verb: 'destroy' }, trace?.sent)
+      .finally(() => logouts.add(sid))
     if (!answer) trace?.absent()
     this.#events.tell('destroy', { sid })
   }

@@ -177,6 +177,38 @@ test('a new session whose first save failed is stored by the next one', async ()
   }
 })
 
+test('what another store of the process reads while a logout is under way is not stored again after its expiry', () =>
+  withStore(at, (store) =>
+    withStore(at, async (other) => {
+      await store.length()
+      const logoutOf = {
+        destroy: (sid: string) => store.destroy(sid),
+        destroyByUser: () => store.destroyByUser('ann'),
+      }
+      for (const [name, logOut] of Object.entries(logoutOf)) {
+        const sid = `read-meanwhile-${name}`
+        await putRow(db.sql, sid, { passport: { user: 'ann' } }, 2)
+        let ended: Promise<unknown> | undefined
+        let session: SessionData | undefined
+        await db.sql.begin(async (holder) => {
+          await holder`select from session where sid = ${sid} for update`
+          ended = logOut(sid)
+          while (
+            (
+              await db.sql`select from pg_stat_activity where query ~ 'delete from' and state = 'active'
+            and datname = current_database() and wait_event_type = 'Lock'`
+            ).length === 0
+          );
+          session = (await other.get(sid)) as SessionData
+        })
+        await ended
+        await new Promise((resume) => setTimeout(resume, 3100))
+        await other.set(sid, Object.assign(session!, sessionOf({ passport: { user: 'ann' } })))
+        assert.equal(await row(db.sql, sid), undefined, name)
+      }
+    }),
+  ))
+
 test('a session that another store loaded stays loaded there, and is copied here in any case', async () => {
   await db.sql`create table copied_session (like session including all)`
   await withStore(at, (store) =>
