@@ -138,7 +138,11 @@ export class ByUser {
   async #destroyAll(sids: readonly string[], until: number): Promise<void> {
     const destroy = async (sid: string) => {
       logouts.add(sid)
-      await this.#queue.submit(sid, { verb: 'destroy' }, undefined, until).finally(() => logouts.add(sid))
+      try {
+        await this.#queue.submit(sid, { verb: 'destroy' }, undefined, until)
+      } finally {
+        logouts.add(sid)
+      }
       this.#events.tell('destroy', { sid })
     }
     const results: PromiseSettledResult<void>[] = []

@@ -135,11 +135,13 @@ export class Sessions {
   async destroy(sid: string, trace?: OperationTrace): Promise<void> {
     this.#admit(sid)
     logouts.add(sid)
-    // Once more afterwards, for what another store of this process has read of the row meanwhile.
-    const answer = await this.#queue
-      .submit(sid, { verb: 'destroy' }, trace?.sent)
-      .finally(() => logouts.add(sid))
-    if (!answer) trace?.absent()
+    try {
+      const answer = await this.#queue.submit(sid, { verb: 'destroy' }, trace?.sent)
+      if (!answer) trace?.absent()
+    } finally {
+      // Once more, for what another store of this process has read of the row meanwhile.
+      logouts.add(sid)
+    }
     this.#events.tell('destroy', { sid })
   }
 
