@@ -11,7 +11,7 @@ import type { Finding, Repairable, Severity } from './doctor/check.ts'
 import { examine, type Wanted } from './doctor/examine.ts'
 import { userIndexProbe } from './doctor/user-index.ts'
 import { printable, type Screen, type Style, wrapped } from './screen.ts'
-import { checkDatabase, placeOfServices } from './services.ts'
+import { checkAdminUrl } from './services.ts'
 import { checkNeeds, wholeNumber } from './usage.ts'
 
 const STYLES: Readonly<Record<Severity, Style>> = { error: 'red', warning: 'yellow', note: 'cyan' }
@@ -43,6 +43,7 @@ export const doctor: Command = {
       longSeconds: String(wholeNumber(values, 'long-transaction', 0) ?? 300),
     }
     if (values['fix'] && !values['yes']) screen.checkAskable()
+    await checkAdminUrl(values, screen.interruption)
     let findings = await examined(values, wanted, screen)
     if (values['fix'] && (await repair(findings, values, screen)))
       findings = await examined(values, wanted, screen)
@@ -97,9 +98,7 @@ async function repair(findings: readonly Repairable[], values: FlagValues, scree
     run.length < statements.length
       ? sayRun('An index whose building did not end is not valid; the same command finds it.')
       : sayRun()
-  const place = values['admin-url'] ? await placeOfServices(values, screen.interruption) : undefined
   await withContact(settingsOf(values, screen.interruption, true), async ({ pool }) => {
-    if (place) await checkDatabase(pool, place)
     for (const finding of safe) {
       sayUnfinished()
       // A server that restarts is waited for.

@@ -75,11 +75,13 @@ async function placed(
     const place = await placeOfServices(values, screen.interruption)
     return { settings: { ...settings, schemaName: settings.schemaName ?? place.schema }, place }
   } catch (error) {
-    if (settings.schemaName !== undefined) return { settings }
     const { message } = error as Error
+    const isPlaced = settings.schemaName !== undefined
     screen.remark(
       printable(
-        `The role of --url could not be asked for its schema, so that of --admin-url is taken: ${message}`,
+        isPlaced
+          ? `The role of --url could not be asked whether --admin-url leads to its database: ${message}`
+          : `The role of --url could not be asked for its schema, so that of --admin-url is taken: ${message}`,
       ),
     )
     return { settings }

@@ -2,6 +2,7 @@
 // many there were. Must not know how they are destroyed.
 
 import { codeOf } from '../errors.ts'
+import { checkDestroyOptions, checkUserId, type DestroyByUserOptions } from '../session/user.ts'
 import type { Sessions } from '../store/sessions.ts'
 import type { Command, FlagValues } from './command.ts'
 import { settingsOf, shortSid, withSessions } from './contact.ts'
@@ -25,6 +26,8 @@ export const logout: Command = {
     const whose = WHOSE.filter((flag) => values[flag] !== undefined)
     if (whose.length !== 1) throw new UsageError('Expected one of --user, --sid and --all')
     for (const flag of ['except', 'user-path']) checkNeeds(values, flag, 'user')
+    if (values['user'] !== undefined) checkUserId(values['user'])
+    checkDestroyOptions(exceptOf(values))
     if (!(await screen.confirm(printable(`Log out ${inWords(values)}?`), values['yes'] === true))) return 1
     screen.caveat = 'Some of the sessions may have been destroyed.'
     const onBegin = () => {
@@ -37,6 +40,9 @@ export const logout: Command = {
   },
 }
 
+const exceptOf = ({ except }: FlagValues): DestroyByUserOptions =>
+  except === undefined ? {} : { except: String(except) }
+
 function inWords({ user, sid, except }: FlagValues): string {
   if (sid !== undefined) return `the session ${shortSid(String(sid))}`
   if (user === undefined) return 'all users'
@@ -45,13 +51,12 @@ function inWords({ user, sid, except }: FlagValues): string {
 
 /** @returns how many sessions there were, without those that had expired */
 async function destroy(values: FlagValues, stop: AbortSignal, onBegin: () => void): Promise<number> {
-  const { user, sid, except } = values
+  const { user, sid } = values
   const settings = settingsOf(values, stop)
   if (typeof user === 'string') {
-    const options = except === undefined ? {} : { except: String(except) }
     return withSessions(settings, ({ byUser }) => {
       onBegin()
-      return byUser.destroy(user, options)
+      return byUser.destroy(user, exceptOf(values))
     })
   }
   if (typeof sid === 'string') {

@@ -44,6 +44,21 @@ export function placeOfServices(values: FlagValues, stop: AbortSignal): Promise<
 }
 
 /**
+ * Whether --admin-url, if it is given, leads to the database of --url. What keeps that from being told is told by what
+ * is asked afterwards.
+ * @throws UsageError
+ */
+export async function checkAdminUrl(values: FlagValues, stop: AbortSignal): Promise<void> {
+  if (values['admin-url'] === undefined) return
+  try {
+    const place = await placeOfServices(values, stop)
+    await withContact(settingsOf(values, stop, true), ({ pool }) => checkDatabase(pool, place))
+  } catch (error) {
+    if (error instanceof UsageError) throw error
+  }
+}
+
+/**
  * Of the role of --admin-url.
  * @throws UsageError if it is another database than that of the services, which have nothing of what is made there
  */

@@ -12,7 +12,7 @@ import type { OperationQueue } from './operation-queue.ts'
 // How long to wait before looking again which session an async serializer has made a text of.
 const SERIALIZER_PAUSE_MS = 10
 
-// A statement has the same deadline, and fails with a more precise error.
+// What is under way has the same deadline, and fails with a more precise error.
 const GRACE_MS = 100
 
 type Write = OperationQueue['writes'][number]
@@ -43,7 +43,6 @@ export class UserSearch {
   /** The sids of the rows that were given out. */
   readonly #given = new Set<string>()
   #isComplete = false
-  #isFinding = false
 
   constructor(queue: OperationQueue, options: SearchOptions) {
     this.#queue = queue
@@ -70,7 +69,7 @@ export class UserSearch {
     const pending = this.#pendingSids((op) => this.#mayMakeOfUser(op))
     // Once such a write has ended it is too late to ask.
     const doubtful = this.#pendingSids((op) => op?.verb !== 'touch' && !this.#isOfUser(op))
-    const found = await this.#find()
+    const found = await this.#options.find()
     const rows = found.filter(({ sid }) => !doubtful.has(sid))
     for (const { sid } of rows) this.#given.add(sid)
     this.#isComplete = rows.length === found.length && [...pending].every((sid) => this.#given.has(sid))
@@ -94,20 +93,11 @@ export class UserSearch {
     await this.#ended(this.#concerns((op) => this.#mayMakeOfUser(op)))
     // One that ends during the search may have ended too late for it.
     const unfinished = this.#pendingSids(() => true)
-    const rows = await this.#find()
+    const rows = await this.#options.find()
     const sids = new Set(rows.map(({ sid }) => sid))
     if (![...unfinished].some((sid) => sids.has(sid))) return rows
     await this.#ended((caller, { key }) => this.#isAwaited(caller, key) && sids.has(key))
-    return this.#find()
-  }
-
-  async #find(): Promise<UserRow[]> {
-    this.#isFinding = true
-    try {
-      return await this.#options.find()
-    } finally {
-      this.#isFinding = false
-    }
+    return this.#options.find()
   }
 
   /** Nothing that was given out is waited for. */
@@ -120,6 +110,10 @@ export class UserSearch {
    */
   #concerns(concernsOp: (op: Operation | undefined) => boolean): Concerns {
     return (caller, { key, op }) => this.#isAwaited(caller, key) && [op, caller.op].some(concernsOp)
+  }
+
+  #isEarlier({ callers }: Write): boolean {
+    return callers.some((caller) => this.#earlier.has(caller))
   }
 
   #pendingSids(concernsOp: (op: Operation | undefined) => boolean): Set<string> {
@@ -155,10 +149,10 @@ export class UserSearch {
    */
   #inTime<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const expire = () => reject(timedOut(rowLocked()))
       const onDeadline = () => {
-        if (this.#isFinding) timer = startTimer(expire, GRACE_MS)
-        else expire()
+        if (this.#queue.writes.some((write) => write.held && this.#isEarlier(write)))
+          reject(timedOut(rowLocked()))
+        else timer = startTimer(() => reject(timedOut()), GRACE_MS)
       }
       let timer = startTimer(onDeadline, this.#options.until - monotonicMs())
       work.then(resolve, reject).finally(() => stopTimer(timer))

@@ -159,6 +159,15 @@ test('nothing is found in a used table of connect-pg-simple', async () => {
   })
 })
 
+test('a foreign key that is not enforced keeps no row', async () => {
+  await withDatabase(server, async ({ url, sql, run }) => {
+    const [{ version }] = (await sql`select current_setting('server_version_num')::int as version`) as any
+    const isKnown = version >= 180_000
+    if (isKnown) await run(['create table visit (sid varchar references session not enforced)'])
+    assert.ok(!(await examined(url, [])).codes.includes('referenced'))
+  })
+})
+
 // The questions are the same, so on another version one fault of each code will do.
 const some = faults.filter(({ code }, i) => faults.findIndex((fault) => fault.code === code) === i)
 for (const fault of given ? some : faults) {

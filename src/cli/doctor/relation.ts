@@ -146,7 +146,9 @@ export const relationChecks: readonly Check[] = [
       from pg_catalog.pg_constraint k
       where k.confrelid = ${$.oid}::oid and k.contype = 'f' and k.confdeltype in ('a', 'r')
         -- Not once more for each partition. PostgreSQL 10 has no such column.
-        and coalesce(pg_catalog.to_json(k) ->> 'conparentid', '0') = '0'`,
+        and coalesce(pg_catalog.to_json(k) ->> 'conparentid', '0') = '0'
+        -- One that is not enforced, as from PostgreSQL 18 on, keeps no row.
+        and coalesce(pg_catalog.to_json(k) ->> 'conenforced', 'true') = 'true'`,
     ),
     expected: 'foreign keys on the table only with `on delete cascade` or `set null`',
     found: ([table, name, definition]) => `${name} of ${table}: ${definition}`,
