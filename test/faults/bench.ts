@@ -121,10 +121,16 @@ export async function bench<T>(
   }
 }
 
-/** Whether the store's connections are encrypted: one or both of true and false. */
+/**
+ * Whether the store's connections are encrypted: one or both of true and false. On a busy machine a statement can end
+ * late, and for a moment all of them are about to be opened anew.
+ */
 async function encryptions(sql: Sql): Promise<boolean[]> {
-  const rows = await sql`
-    select distinct ssl from pg_stat_activity join pg_stat_ssl using (pid)
-    where pid = any(${await backends(sql)}) and query not like '%pg_stat_%'`
-  return rows.map(({ ssl }) => ssl)
+  for (;;) {
+    const rows = await sql`
+      select distinct ssl from pg_stat_activity join pg_stat_ssl using (pid)
+      where pid = any(${await backends(sql)}) and query not like '%pg_stat_%'`
+    if (rows.length > 0) return rows.map(({ ssl }) => ssl)
+    await seconds(0.02)
+  }
 }
