@@ -44,8 +44,8 @@ export function placeOfServices(values: FlagValues, stop: AbortSignal): Promise<
 }
 
 /**
- * Whether --admin-url, if it is given, leads to the database of --url. What keeps that from being told is told by what
- * is asked afterwards.
+ * Refuses an --admin-url that leads to another database than --url. A role that cannot connect is no reason: what
+ * is asked afterwards says so.
  * @throws UsageError
  */
 export async function checkAdminUrl(values: FlagValues, stop: AbortSignal): Promise<void> {

@@ -140,8 +140,9 @@ export class Saves {
   }
 
   /**
-   * When a session expires, in seconds since 1970. The object of this request does not have what its last save took over from
-   * another request, such as a longer lifetime.
+   * When a session expires, in seconds since 1970.
+   * @param last what the object's last save took over from another request, such as a longer lifetime, which
+   *   the object itself does not have
    */
   #expireAt(session: SessionData, sid: string, last: Merge | undefined): number {
     const { ttl } = this.#settings

@@ -141,6 +141,7 @@ export class ByUser {
       try {
         await this.#queue.submit(sid, { verb: 'destroy' }, undefined, until)
       } finally {
+        // As in `Sessions.destroy`.
         logouts.add(sid)
       }
       this.#events.tell('destroy', { sid })

@@ -32,7 +32,7 @@ export interface OperationBatch {
  */
 export const UNKNOWN = ' '
 
-/** What a save was merged from, and what of it was to be stored. */
+/** What a request was to store, and what was stored instead, with what another one had changed. */
 export interface Merge {
   readonly mine: SessionData
   readonly merged: SessionData

@@ -21,8 +21,8 @@ export interface OperationMessage extends Ended {
   /** Stands for the sid: the same for the same sid in this process, another one in the next. */
   session?: string
   /**
-   * `absent`: nothing was found, stored, moved or deleted, as there was no row, or it has the expiry of the touch already.
-   * Undefined on failure.
+   * `absent`: nothing was found, stored, moved or deleted, as there was no row, or it has the expiry of the
+   * touch already. Undefined on failure.
    */
   outcome?: 'done' | 'absent'
   /** From the call to the first batch with this operation, in ms. Undefined if it was in none. */

@@ -155,12 +155,12 @@ export const relationChecks: readonly Check[] = [
     meaning:
       'A session with a row there cannot be destroyed: the logout fails with 23503. This store prunes the ' +
       'other rows, connect-pg-simple none.',
-    // In one statement, so that it is never gone. The rows are read by another one, beside the traffic: a
-    // partitioned table cannot have that before PostgreSQL 18.
-    fix: ([table, name, , cascading, isRead]) => [
+    // In one statement, so that it is never gone. Another one reads the rows, beside the traffic; a partitioned
+    // table cannot have it so before PostgreSQL 18.
+    fix: ([table, name, , cascading, isValidated]) => [
       `alter table ${table} drop constraint ${name}, ` +
-        `add constraint ${name} ${cascading}${isRead === 'true' ? ' not valid' : ''}`,
-      ...(isRead === 'true' ? [`alter table ${table} validate constraint ${name}`] : []),
+        `add constraint ${name} ${cascading}${isValidated === 'true' ? ' not valid' : ''}`,
+      ...(isValidated === 'true' ? [`alter table ${table} validate constraint ${name}`] : []),
     ],
   },
 ]
