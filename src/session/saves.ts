@@ -60,24 +60,25 @@ export class Saves {
     const fresh = settings.maxLifetime === undefined ? undefined : beginning()
     const loaded = this.#loaded.of(session, sid) ?? this.#loaded.adopt(session, sid, logouts.count, fresh)
     const created = (loaded?.creation ?? fresh)?.at
-    const expiryNow = () => withinLifetime(this.#expireAt(session, sid, made), created, settings)
-    let made: Merge | undefined
-    let expire = expiryNow()
+    let last: Merge | undefined
+    let expire = withinLifetime(expireAt(session, sid, settings.ttl), created, settings)
     // A row that has ended by `maxLifetime` before it is there would be pruned, and told of, a second time.
     const isOver = () => created !== undefined && expire < now()
     const canBeMissing = () => !loaded || (mayBeMissing(loaded) && !isOver())
     const mayInsert = canBeMissing()
     const aliveAt = mayInsert ? 0 : now()
     let base = ''
-    const onMerged = (last: Merge) => {
-      made = last
-      expire = expiryNow()
-      return expire
-    }
     const operationOf = (sess: string): Operation => {
       base = sess
       const save = { sess, expire, aliveAt }
-      if (loaded && this.#compares) return replaceOf(loaded, { ...save, onMerged }, canBeMissing)
+      if (loaded && this.#compares) {
+        const onMerged = (made: Merge) => {
+          last = made
+          expire = withinLifetime(this.#expireAt(session, sid, made), created, settings)
+          return expire
+        }
+        return replaceOf(loaded, { ...save, onMerged }, canBeMissing)
+      }
       if (fresh && !loaded?.creation?.isStored) {
         return lookingSave(mayInsert ? 'insert' : 'replace', save, canBeMissing)
       }
@@ -93,7 +94,7 @@ export class Saves {
       done: (answer) => {
         if (!loaded) return undefined
         loaded.expire = expire
-        loaded.merge = made
+        loaded.merge = last
         const row = storedText(answer)
         if (this.#compares && row !== undefined) loaded.texts = { base, row }
         return created === undefined ? undefined : this.#learnCreation(loaded, created, base, row)
